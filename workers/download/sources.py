@@ -1,0 +1,66 @@
+"""What every kind of recording can do, wherever it comes from."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from shared.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """What is known about a recording; None where it is not known."""
+
+    id: str
+    source: str  # twitch, local or direct
+    title: str | None = None
+    channel: str | None = None
+    duration_seconds: float | None = None
+    created_at: str | None = None
+    game: str | None = None
+    views: int | None = None
+    watch_url: str | None = None  # a page that plays it; "?t=" with seconds is added by the highlights
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Sound(NamedTuple):
+    """The sound track as fetched: its real length and what the user should know about it."""
+
+    duration_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+class ChatSummary(NamedTuple):
+    messages: int
+    warnings: tuple[str, ...] = ()
+
+
+class Part(NamedTuple):
+    """A local media file that holds a piece of the recording: its time 0 is the recording's `begins_at_seconds`."""
+
+    path: Path
+    begins_at_seconds: float
+
+
+class Source(Protocol):
+    """One recording. Every method raises typed errors (`shared.errors`); `work` is a folder for files in progress.
+
+    What is in `work` when a method starts again was left there by an earlier try of the same stage and may be used.
+    """
+
+    def describe(self) -> Video:
+        """Look the recording up; refuse it here if it can't be analysed, before anything big is fetched."""
+
+    def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
+        """Write the sound track to `into` (m4a), not re-encoded where the codec allows."""
+
+    def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:
+        """Write the whole picture and sound to `into` (mp4), not re-encoded where the codecs allow."""
+
+    def fetch_part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
+        """A local file that covers start_s to end_s of the recording; None when it has no picture."""
+
+    def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
+        """Write `chat.jsonl` to `into`. Raises ChatUnavailable when there is none."""
