@@ -1,0 +1,296 @@
+"""The job and its state machine: pure functions from one job to the next, no Redis.
+
+`shared.store` writes each new state with a compare-and-set on `seq`, so what these functions refuse never happens,
+whoever dies when. A change that makes no sense raises `Refused`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errors import Cancelled, KlipError, WorkerLost, problem
+from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, overall_percentage
+
+MAX_DEATHS = 3  # of the process working on one stage
+MAX_KEPT_RETRIES = 50
+RESULTS_PATH = "/api/v1/analysis/{job_id}"
+
+
+class Refused(Exception):
+    """The job's state does not allow this change; nothing was changed."""
+
+
+class StageDone(Refused):
+    """The stage has been finished by somebody else."""
+
+
+class StageHeld(Refused):
+    """Somebody else is working on the stage."""
+
+
+class LeaseLost(Refused):
+    """The job has moved on without the one who reports: cancelled, or given to another worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for."""
+
+    video: str = "clips"  # clips, full or none
+    highlights: int = 10
+    language: str = "en"
+    transcriber: str | None = None
+    clips: bool | str = True  # True, False or "vertical"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One analysis. Times are UTC ISO 8601; percentages 0-100."""
+
+    job_id: str
+    owner: str  # name of the API key, "" without keys
+    url: str
+    source: dict[str, str]  # {"kind": twitch|local|direct, "ref": ...}
+    fingerprint: str  # of source and options
+    created_at: str
+    updated_at: str
+    video_id: str | None = None
+    chat_ref: str | None = None
+    callback_url: str | None = None
+    options: Options = field(default_factory=Options)
+    status: JobStatus = JobStatus.QUEUED
+    attempt: int = 1
+    started_at: str | None = None
+    finished_at: str | None = None
+    stage: str | None = STAGES[0].name  # at work or next; None when there is none left
+    stages_done: tuple[str, ...] = ()
+    percentage: float = 0.0
+    stage_progress: dict[str, float] = field(default_factory=dict)
+    eta_seconds: int | None = None
+    holder: str | None = None  # who works on the stage now
+    token: int = 0  # fencing token: grows with every claim and every loss
+    waiting_since: str | None = None  # since when the stage waits for a worker
+    deaths: int = 0  # of processes in this stage
+    tries: int = 0  # retries used in this stage
+    retries: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+    video: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    seq: int = 0  # counts every change
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str | bytes) -> "Job":
+        record = json.loads(text)
+        known = {f.name for f in fields(cls)}
+        record = {name: value for name, value in record.items() if name in known}
+        record["status"] = JobStatus(record["status"])
+        record["options"] = Options(**record["options"])
+        for name in ("stages_done", "retries", "warnings"):
+            record[name] = tuple(record[name])
+        return cls(**record)
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_since(moment: str, now: str) -> float:
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def _next(job: Job, now: str, **changes: Any) -> Job:  # noqa: ANN401 -- the fields of Job, each with its own type
+    return replace(job, updated_at=now, seq=job.seq + 1, **changes)
+
+
+def _must_hold(job: Job, token: int) -> None:
+    if job.is_terminal or job.token != token or job.holder is None:
+        raise LeaseLost(f"job is {job.status}, token {job.token}, not {token}")
+
+
+def claim(job: Job, *, stage: Stage, attempt: int, holder: str, now: str) -> Job:
+    """A worker takes the stage. Raises StageDone, StageHeld or Refused."""
+    if job.holder == holder:
+        return job
+    if job.is_terminal or job.attempt != attempt:
+        raise Refused(f"job is {job.status} in attempt {job.attempt}")
+    if stage.name in job.stages_done:
+        raise StageDone(stage.name)
+    if job.stage != stage.name:
+        raise Refused(f"job waits for {job.stage}, not {stage.name}")
+    if job.holder is not None:
+        raise StageHeld(job.holder)
+    return _next(
+        job,
+        now,
+        status=stage.status,
+        holder=holder,
+        token=job.token + 1,
+        started_at=job.started_at or now,
+        waiting_since=None,
+        percentage=max(job.percentage, overall_percentage(stage, 0)),
+        stage_progress={**job.stage_progress, stage.name: job.stage_progress.get(stage.name, 0.0)},
+    )
+
+
+def report(job: Job, *, token: int, fraction: float, eta_seconds: int | None, now: str) -> Job:
+    """The stage is `fraction` (0-1) done. What was reached is never taken back. Raises LeaseLost."""
+    _must_hold(job, token)
+    stage = STAGE_BY_NAME[str(job.stage)]
+    percent = max(job.stage_progress.get(stage.name, 0.0), round(100 * min(max(fraction, 0.0), 1.0), 1))
+    return _next(
+        job,
+        now,
+        percentage=max(job.percentage, overall_percentage(stage, percent)),
+        stage_progress={**job.stage_progress, stage.name: percent},
+        eta_seconds=eta_seconds,
+    )
+
+
+def finish(
+    job: Job,
+    *,
+    token: int,
+    seconds: float,
+    now: str,
+    warnings: tuple[str, ...] = (),
+    video: Mapping[str, Any] | None = None,
+    results: Mapping[str, Any] | None = None,
+) -> Job:
+    """The stage is done: on to the next, or to completed. Raises LeaseLost."""
+    _must_hold(job, token)
+    stage = STAGE_BY_NAME[str(job.stage)]
+    done = (*job.stages_done, stage.name)
+    following = next((s for s in STAGES if s.name not in done), None)
+    common = {
+        "stages_done": done,
+        "holder": None,
+        "deaths": 0,
+        "tries": 0,
+        "stage_progress": {**job.stage_progress, stage.name: 100.0},
+        "timings": {**job.timings, stage.name: round(seconds, 3)},
+        "warnings": tuple(dict.fromkeys((*job.warnings, *warnings))),
+        "video": dict(video) if video is not None else job.video,
+        "results": dict(results) if results is not None else job.results,
+        "percentage": max(job.percentage, overall_percentage(stage, 100)),
+    }
+    if following is None:
+        return _next(
+            job, now, **common, status=JobStatus.COMPLETED, stage=None, finished_at=now, eta_seconds=None, error=None
+        )
+    return _next(job, now, **common, stage=following.name, waiting_since=now)
+
+
+def put_back(job: Job, *, token: int, error: KlipError, now: str) -> Job:
+    """The stage failed in a way that is tried again by a later delivery. Raises LeaseLost."""
+    _must_hold(job, token)
+    kept = {"stage": job.stage, "code": error.code, "detail": error.detail, "at": now}
+    return _next(
+        job,
+        now,
+        holder=None,
+        tries=job.tries + 1,
+        waiting_since=now,
+        retries=(*job.retries, kept)[-MAX_KEPT_RETRIES:],
+        eta_seconds=None,
+    )
+
+
+def give_back(job: Job, *, token: int, now: str) -> Job:
+    """The worker shuts down and hands the stage to the next one; nobody's fault. Raises LeaseLost."""
+    _must_hold(job, token)
+    return _next(job, now, holder=None, waiting_since=now, eta_seconds=None)
+
+
+def lose(job: Job, *, token: int, now: str) -> Job:
+    """The process that held the stage is gone. The third time in one stage the job fails."""
+    _must_hold(job, token)
+    deaths = job.deaths + 1
+    lost = _next(job, now, deaths=deaths, holder=None, token=job.token + 1, waiting_since=now, eta_seconds=None)
+    if deaths < MAX_DEATHS:
+        return lost
+    return _failed(lost, WorkerLost(f"The process died {deaths} times in the stage {job.stage}."), now)
+
+
+def fail(job: Job, *, token: int, error: KlipError, now: str) -> Job:
+    """The stage can't be done. Raises LeaseLost."""
+    _must_hold(job, token)
+    return _failed(_next(job, now), error, now)
+
+
+def _failed(job: Job, error: KlipError, now: str) -> Job:
+    return replace(
+        job,
+        status=JobStatus.FAILED,
+        holder=None,
+        token=job.token + 1,
+        finished_at=now,
+        eta_seconds=None,
+        waiting_since=None,
+        error=_error_record(job, error),
+    )
+
+
+def _error_record(job: Job, error: KlipError) -> dict[str, Any]:
+    members = problem(error, instance=RESULTS_PATH.format(job_id=job.job_id))
+    return members | {"stage": job.stage, "attempt": job.attempt}
+
+
+def cancel(job: Job, *, now: str) -> Job:
+    """Stop for good; whoever works on it finds its token stale. Raises Refused on a finished job."""
+    if job.is_terminal:
+        raise Refused(f"The job has already {job.status.value}.")
+    return _next(
+        job,
+        now,
+        status=JobStatus.CANCELLED,
+        holder=None,
+        token=job.token + 1,
+        finished_at=now,
+        eta_seconds=None,
+        waiting_since=None,
+        error=_error_record(job, Cancelled()),
+    )
+
+
+def retry(job: Job, *, now: str) -> Job:
+    """A new attempt from the first unfinished stage. Raises Refused unless the job failed or was cancelled.
+
+    The files of a cancelled job are gone, so it starts from the first stage.
+    """
+    if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        raise Refused(f"Only failed and cancelled jobs can be retried; this one is {job.status.value}.")
+    done = job.stages_done if job.status is JobStatus.FAILED else ()
+    first = next(stage for stage in STAGES if stage.name not in done)
+    return _next(
+        job,
+        now,
+        status=JobStatus.QUEUED,
+        attempt=job.attempt + 1,
+        stage=first.name,
+        stages_done=done,
+        stage_progress=dict.fromkeys(done, 100.0),
+        percentage=float(first.share[0]),
+        warnings=job.warnings if done else (),
+        timings={name: job.timings[name] for name in done if name in job.timings},
+        holder=None,
+        token=job.token + 1,
+        deaths=0,
+        tries=0,
+        started_at=None,
+        finished_at=None,
+        waiting_since=now,
+        error=None,
+        results=None,
+        eta_seconds=None,
+    )

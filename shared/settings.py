@@ -1,0 +1,261 @@
+"""Every setting, read from the environment once and checked at start. `.env` in the working folder is read too."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, TypeVar, overload
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+
+class SettingsError(Exception):
+    """A setting has a value that can't work."""
+
+
+class Rate(NamedTuple):
+    """At most `limit` in `seconds`; `text` as the limiter wants it."""
+
+    limit: int
+    seconds: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """See docs/operators.md for what each one means; names are the environment's, in lower case."""
+
+    host: str
+    port: int
+    data_dir: Path
+    redis_url: str | None = field(repr=False)
+    artifacts_url: str
+    transcriber: str
+    deepgram_api_key: str | None = field(repr=False)
+    deepgram_base_url: str | None
+    deepgram_model: str
+    whisper_model: str | None
+    convex_url: str | None
+    convex_deploy_key: str | None = field(repr=False)
+    local_media_dir: Path | None
+    media_hosts: frozenset[str]
+    twitch_client_id: str
+    twitch_host_map: dict[str, str]
+    api_keys: dict[str, str] = field(repr=False)
+    cors_origins: tuple[str, ...]
+    rate_limit_submit: Rate
+    rate_limit_read: Rate
+    max_video_hours: float
+    max_active_jobs_per_key: int
+    max_transcription_hours_per_day: float
+    webhook_secret: str | None = field(repr=False)
+    public_url: str
+    allow_private_hosts: frozenset[str]
+    job_retention_days: float
+    segments_at_once: int
+    chat_ranges: int
+
+    @property
+    def transcriber_kind(self) -> str:
+        """`deepgram` or `whisper`, with `auto` resolved."""
+        if self.transcriber != "auto":
+            return self.transcriber
+        return "deepgram" if self.deepgram_api_key else "whisper"
+
+
+# kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
+PUBLIC_TWITCH_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
+_PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _rate(text: str) -> Rate:
+    match = re.fullmatch(r"([1-9]\d{0,6})/(second|minute|hour|day)", text)
+    if not match:
+        raise ValueError("is not a rate such as 30/minute")
+    return Rate(int(match[1]), _PERIODS_S[match[2]], text)
+
+
+def _pairs(separator: str) -> Callable[[str], dict[str, str]]:
+    def parse(text: str) -> dict[str, str]:
+        pairs = {}
+        for part in _split(text):
+            name, found, value = part.partition(separator)
+            if not (found and name and value):
+                raise ValueError(f"needs pairs of the form name{separator}value, separated by commas")
+            pairs[name.strip()] = value.strip()
+        return pairs
+
+    return parse
+
+
+def _host_map(text: str) -> dict[str, str]:
+    pairs = _pairs("=")(text)
+    for host, base in pairs.items():
+        _http_url(base)
+        if not re.fullmatch(r"[a-z0-9.*-]+", host):
+            raise ValueError("needs host=base-url pairs, hosts in lower case")
+    return pairs
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not an http or https URL")
+    return text.rstrip("/")
+
+
+def _redis_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("is not a redis:// or rediss:// URL")
+    return text
+
+
+def _artifacts_url(text: str) -> str:
+    if text.startswith("gs://"):
+        bucket, _, prefix = text.removeprefix("gs://").partition("/")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", bucket) or ".." in prefix.split("/"):
+            raise ValueError("is not of the form gs://bucket/prefix")
+        return text.rstrip("/")
+    if "://" in text:
+        raise ValueError("is neither a folder nor gs://bucket/prefix")
+    return str(Path(text).expanduser().resolve())
+
+
+def _existing_folder(text: str) -> Path:
+    path = Path(text).expanduser().resolve()
+    if not path.is_dir():
+        raise ValueError("is not a folder that exists")
+    return path
+
+
+def _webhook_secret(text: str) -> str:
+    if not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}", text):
+        raise ValueError("is not of the form whsec_ followed by a base64 key of 24 to 64 bytes")
+    return text
+
+
+def _number(kind: Callable[[str], N], low: float, high: float) -> Callable[[str], N]:
+    def parse(text: str) -> N:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("is not a number") from None
+        if not low <= value <= high:
+            raise ValueError(f"is not between {low:g} and {high:g}")
+        return value
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError("is not one of " + ", ".join(choices))
+        return text
+
+    return parse
+
+
+class _Reader:
+    """Reads one variable after the other; an empty value counts as unset."""
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+
+    @overload
+    def get(self, name: str, parse: Callable[[str], T]) -> T | None: ...
+    @overload
+    def get(self, name: str, parse: Callable[[str], T], default: T) -> T: ...
+    def get(self, name: str, parse: Callable[[str], T], default: T | None = None) -> T | None:
+        text = self._env.str(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on `host` can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_settings(env: Env | None = None) -> Settings:
+    """Settings from the environment. Raises SettingsError with one clear line."""
+    read = _Reader(env or _environment()).get
+    host = read("HOST", str, "127.0.0.1")
+    port = read("PORT", _number(int, 0, 65535), 3000)
+    data_dir = read("DATA_DIR", lambda text: Path(text).expanduser().resolve(), Path("var").resolve())
+    settings = Settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        redis_url=read("REDIS_URL", _redis_url),
+        artifacts_url=read("ARTIFACTS_URL", _artifacts_url, str(data_dir / "artifacts")),
+        transcriber=read("TRANSCRIBER", _one_of("auto", "deepgram", "whisper"), "auto"),
+        deepgram_api_key=read("DEEPGRAM_API_KEY", str),
+        deepgram_base_url=read("DEEPGRAM_BASE_URL", _http_url),
+        deepgram_model=read("DEEPGRAM_MODEL", str, "nova-3"),
+        whisper_model=read("WHISPER_MODEL", str),
+        convex_url=read("CONVEX_URL", _http_url),
+        convex_deploy_key=read("CONVEX_DEPLOY_KEY", str),
+        local_media_dir=read("LOCAL_MEDIA_DIR", _existing_folder),
+        media_hosts=read("MEDIA_HOSTS", lambda text: frozenset(_split(text.lower())), frozenset()),
+        twitch_client_id=read("TWITCH_CLIENT_ID", str, PUBLIC_TWITCH_CLIENT_ID),
+        twitch_host_map=read("TWITCH_HOST_MAP", _host_map, {}),
+        api_keys=read("API_KEYS", _pairs(":"), {}),
+        cors_origins=read("CORS_ORIGINS", _split, ()),
+        rate_limit_submit=read("RATE_LIMIT_SUBMIT", _rate, _rate("30/minute")),
+        rate_limit_read=read("RATE_LIMIT_READ", _rate, _rate("600/minute")),
+        max_video_hours=read("MAX_VIDEO_HOURS", _number(float, 0.01, 48), 12.0),
+        max_active_jobs_per_key=read("MAX_ACTIVE_JOBS_PER_KEY", _number(int, 1, 1_000_000), 20),
+        max_transcription_hours_per_day=read("MAX_TRANSCRIPTION_HOURS_PER_DAY", _number(float, 0, 1e6), 100.0),
+        webhook_secret=read("WEBHOOK_SECRET", _webhook_secret),
+        public_url=read("PUBLIC_URL", _http_url, f"http://{host}:{port}"),
+        allow_private_hosts=read("ALLOW_PRIVATE_HOSTS", lambda text: frozenset(_split(text.lower())), frozenset()),
+        job_retention_days=read("JOB_RETENTION_DAYS", _number(float, 0.0001, 36500), 30.0),
+        segments_at_once=read("SEGMENTS_AT_ONCE", _number(int, 1, 16), 5),
+        chat_ranges=read("CHAT_RANGES", _number(int, 1, 16), 4),
+    )
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    if not settings.api_keys and not is_loopback(settings.host):
+        raise SettingsError(f"API_KEYS is empty: without keys HOST must be a loopback address, not {settings.host}")
+    if settings.transcriber == "deepgram" and not settings.deepgram_api_key:
+        raise SettingsError("TRANSCRIBER is deepgram but DEEPGRAM_API_KEY is empty")
+    if bool(settings.convex_url) != bool(settings.convex_deploy_key):
+        raise SettingsError("CONVEX_URL and CONVEX_DEPLOY_KEY go together: set both or none")
+    if len(set(settings.api_keys.values())) != len(settings.api_keys):
+        raise SettingsError("API_KEYS gives two names the same key")
+
+
+def _environment() -> Env:
+    env = Env()
+    try:
+        env.read_env(".env", recurse=False)
+    except EnvError as error:
+        raise SettingsError(f".env can't be read: {error}") from None
+    return env
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return read_settings()
