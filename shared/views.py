@@ -1,0 +1,64 @@
+"""What the outside sees of a job: the API's object, the events, the mirror, the webhooks."""
+
+from typing import Any
+
+from shared.jobs import Job, utc_now
+from shared.stages import STAGES, TERMINAL
+
+API = "/api/v1/analysis"
+TOTAL_STAGES = len(STAGES)
+
+
+def progress_of(job: Job) -> dict[str, Any]:
+    return {
+        "percentage": job.percentage,
+        "current_stage": job.stage,
+        "stages_completed": len(job.stages_done),
+        "total_stages": TOTAL_STAGES,
+        "estimated_completion_seconds": job.eta_seconds,
+        "stage_progress": {stage.name: job.stage_progress.get(stage.name, 0.0) for stage in STAGES},
+    }
+
+
+def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
+    """The job as the contract's section 4 has it. base_url makes the links absolute."""
+    self_url = f"{base_url}{API}/{job.job_id}"
+    return {
+        "job_id": job.job_id,
+        "video_id": job.video_id,
+        "url": job.url,
+        "status": job.status.value,
+        "attempt": job.attempt,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "progress": progress_of(job),
+        "video": job.video,
+        "results": job.results,
+        "error": job.error,
+        "warnings": list(job.warnings),
+        "links": {
+            "self": self_url,
+            "status": f"{self_url}/status",
+            "stream": f"{self_url}/stream",
+            "results": f"{self_url}/results",
+            "console": f"{base_url}/console?job={job.job_id}",
+        },
+    }
+
+
+def event_of(job: Job) -> dict[str, Any]:
+    """The data of one server-sent event; the hub adds connection_id and update_count for each client."""
+    event: dict[str, Any] = {
+        "event": job.status.value if job.status in TERMINAL else "progress",
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "progress": progress_of(job),
+        "timestamp": job.updated_at or utc_now(),
+    }
+    if job.results is not None and job.is_terminal:
+        event["results"] = job.results
+    if job.error is not None:
+        event["error"] = job.error
+    return event
