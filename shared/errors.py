@@ -132,6 +132,16 @@ class VideoUnavailable(_Final):
     suggested_action = "Make the video public, or choose another one."
 
 
+class VideoNotReady(KlipError):
+    """The stream is still live, or the site has not finished processing the recording."""
+
+    code = "VIDEO_NOT_READY"
+    error_type = ErrorType.VIDEO_UNAVAILABLE
+    http_status = 409
+    default_retry_after_s = 600
+    suggested_action = "Try again when the stream has ended and plays on the site."
+
+
 class VideoSizeExceeded(_Final):
     """The video is longer or larger than this server accepts."""
 
