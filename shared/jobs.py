@@ -7,7 +7,7 @@ whoever dies when. A change that makes no sense raises `Refused`.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.errors import Cancelled, KlipError, WorkerLost, problem
@@ -71,7 +71,7 @@ class Job:
     eta_seconds: int | None = None
     holder: str | None = None  # who works on the stage now
     token: int = 0  # fencing token: grows with every claim and every loss
-    waiting_since: str | None = None  # since when the stage waits for a worker
+    waiting_since: str | None = None  # since when (or from when on) the stage waits for a worker
     deaths: int = 0  # of processes in this stage
     tries: int = 0  # retries used in this stage
     retries: tuple[dict[str, Any], ...] = ()
@@ -101,12 +101,21 @@ class Job:
         return cls(**record)
 
 
+def iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))
 
 
 def seconds_since(moment: str, now: str) -> float:
     return (datetime.fromisoformat(now) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def moved(moment: str, seconds: float) -> str:
+    """`moment` and so many seconds more (or less)."""
+    return iso(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
 
 
 def _next(job: Job, now: str, **changes: Any) -> Job:  # noqa: ANN401 -- the fields of Job, each with its own type
@@ -191,8 +200,8 @@ def finish(
     return _next(job, now, **common, stage=following.name, waiting_since=now)
 
 
-def put_back(job: Job, *, token: int, error: KlipError, now: str) -> Job:
-    """The stage failed in a way that is tried again by a later delivery. Raises LeaseLost."""
+def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str) -> Job:
+    """The stage failed in a way that is tried again after `delay_s`. Raises LeaseLost."""
     _must_hold(job, token)
     kept = {"stage": job.stage, "code": error.code, "detail": error.detail, "at": now}
     return _next(
@@ -200,7 +209,7 @@ def put_back(job: Job, *, token: int, error: KlipError, now: str) -> Job:
         now,
         holder=None,
         tries=job.tries + 1,
-        waiting_since=now,
+        waiting_since=moved(now, delay_s),
         retries=(*job.retries, kept)[-MAX_KEPT_RETRIES:],
         eta_seconds=None,
     )

@@ -9,3 +9,8 @@ Progress = Callable[[float], None]
 
 def silent(_fraction: float) -> None:
     """Progress that nobody watches."""
+
+
+def share_of(progress: Progress, low: float, high: float) -> Progress:
+    """Progress of a piece of the work that takes the whole from `low` to `high` (fractions)."""
+    return lambda fraction: progress(low + (high - low) * fraction)

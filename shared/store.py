@@ -259,6 +259,16 @@ class JobStore:
         with _redis_errors():
             return bool(self.redis.exists(f"{PREFIX}lease:{job_id}"))
 
+    def hold(self, job_id: str, holder: str) -> bool:
+        """Take the lease for something that is not a stage, for LEASE_MS at most; False while a stage has it."""
+        with _redis_errors():
+            return bool(self.redis.set(f"{PREFIX}lease:{job_id}", holder, px=LEASE_MS, nx=True))
+
+    def release(self, job_id: str, holder: str) -> None:
+        with _redis_errors():
+            if self.redis.get(f"{PREFIX}lease:{job_id}") == holder:
+                self.redis.delete(f"{PREFIX}lease:{job_id}")
+
     def delete(self, job: Job) -> None:
         """Forget a finished job. Raises JobConflict for any other."""
         if not job.is_terminal:

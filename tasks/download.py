@@ -1,0 +1,29 @@
+"""The download stage."""
+
+from shared.jobs import Job
+from shared.progress import Progress, share_of
+from tasks.recording import source_of
+from tasks.speech import transcriber_of
+from tasks.stage import Limits, stage
+from tasks.workspace import Outcome, Workspace
+
+SOUND_SHARE_OF_FULL = 0.1  # the sound is a small part of what `video: full` fetches
+
+
+@stage("download", limits=Limits(stall_s=180, base_s=1800, per_hour_s=3600))
+def download(job: Job, work: Workspace, report: Progress) -> Outcome:
+    """Look the recording up and fetch its sound, and its picture when all of it is wanted."""
+    # What can't be transcribed is told before anything is fetched.
+    transcriber_of(job).check(job.options.language)
+    source = source_of(job)
+    video = source.describe()
+    full = job.options.video == "full"
+    parts = work.subfolder("parts")
+    sound_progress = share_of(report, 0, SOUND_SHARE_OF_FULL if full else 1)
+    sound = source.fetch_sound(work.folder / "audio.m4a", work=parts, progress=sound_progress)
+    files = ["audio.m4a"]
+    if full:
+        source.fetch_video(work.folder / "video.mp4", work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
+        files.append("video.mp4")
+    described = video.as_dict() | {"duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3)}
+    return Outcome(files=tuple(files), warnings=sound.warnings, video=described)

@@ -1,0 +1,87 @@
+"""The highlights stage: find them, cut them, write the result."""
+
+from pathlib import Path
+from typing import Any
+
+from workers.analysis.clips import cut_clip, thumbnail
+from workers.analysis.exports import write_exports
+from workers.analysis.highlights import Found, find_highlights, write_highlight_files
+
+from shared.errors import UnsupportedFormat
+from shared.jobs import Job
+from shared.progress import Progress, share_of
+from tasks.recording import source_of
+from tasks.results import file_url, write_results
+from tasks.stage import Limits, stage
+from tasks.workspace import Outcome, Workspace
+from workers.download.sources import Part
+from workers.ffmpeg import ffmpeg_path
+
+FINDING_SHARE = 0.1  # of the stage's time; the rest is cutting
+
+
+@stage("highlights", limits=Limits(stall_s=300, base_s=1800, per_hour_s=600))
+def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
+    """Choose the moments worth keeping and cut them."""
+    video = job.video or {}
+    found = find_highlights(
+        timeline=work.fetch("timeline.json"),
+        chat=work.fetch_if_any("chat.jsonl"),
+        transcript=work.fetch_if_any("transcript.json"),
+        duration_s=work.duration_s(),
+        count=job.options.highlights,
+        watch_url=video.get("watch_url"),
+    )
+    report(FINDING_SHARE)
+    clips, warnings = _cut(job, work, found, share_of(report, FINDING_SHARE, 1))
+    files = (
+        *clips,
+        *write_highlight_files(found, timeline=work.fetch("timeline.json"), title=video.get("title"), into=work.folder),
+        *write_exports(found.highlights, video=video, into=work.folder),
+    )
+    warnings = (*found.warnings, *warnings)
+    results = write_results(job, work, found.highlights, files=files, warnings=(*job.warnings, *warnings))
+    return Outcome(files=(*files, "results.json"), warnings=warnings, results=results)
+
+
+def _cut(job: Job, work: Workspace, found: Found, report: Progress) -> tuple[list[str], tuple[str, ...]]:
+    """Cut every clip and its thumbnail; fills in their addresses. Returns names and warnings."""
+    if job.options.clips is False or job.options.video == "none":
+        return [], ()
+    names: list[str] = []
+    warnings: list[str] = []
+    (work.folder / "clips").mkdir(exist_ok=True)
+    for position, highlight in enumerate(found.highlights):
+        start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
+        part = _part(job, work, start_s, end_s)
+        if part is None:
+            return [], ("The recording has no picture, so no clips were cut.",)
+        try:
+            names += _cut_one(job, part, highlight, work.folder)
+        except UnsupportedFormat as error:
+            warnings.append(f"The clip of highlight {highlight['rank']} could not be cut: {error.detail}")
+        report((position + 1) / len(found.highlights))
+    return names, tuple(warnings)
+
+
+def _part(job: Job, work: Workspace, start_s: float, end_s: float) -> Part | None:
+    if job.options.video == "full":
+        return Part(work.fetch("video.mp4"), 0.0)
+    return source_of(job).fetch_part(start_s, end_s, work=work.subfolder("parts"))
+
+
+def _cut_one(job: Job, part: Part, highlight: dict[str, Any], folder: Path) -> list[str]:
+    clip, picture = (f"clips/{highlight['rank']:02}.{suffix}" for suffix in ("mp4", "jpg"))
+    cut_clip(
+        part.path,
+        begins_at_s=part.begins_at_seconds,
+        start_s=highlight["start_seconds"],
+        end_s=highlight["end_seconds"],
+        into=folder / clip,
+        vertical=job.options.clips == "vertical",
+        ffmpeg=ffmpeg_path(),
+    )
+    thumbnail(folder / clip, into=folder / picture, ffmpeg=ffmpeg_path())
+    highlight["clip_url"] = file_url(job, clip)
+    highlight["thumbnail_url"] = file_url(job, picture)
+    return [clip, picture]

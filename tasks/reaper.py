@@ -1,0 +1,72 @@
+"""The sweep that finds what died: lost leases, and links of the chain that were never sent."""
+
+import json
+from functools import partial
+
+from shared import jobs
+from shared.errors import JobNotFound
+from shared.jobs import Job, Refused, seconds_since, utc_now
+from shared.log import logger
+from shared.stages import STAGE_BY_NAME
+from shared.store import LEASE_MS, PREFIX, JobStore
+from tasks import pipeline
+from workers.app import app, job_store
+
+log = logger("klipstream.reaper")
+LAST_SWEEP = PREFIX + "reaper:last"
+GRACE = PREFIX + "reaper:grace"
+# No sweep for this long means that the stack or Redis was away: then nobody could renew a lease.
+OUTAGE_S = 6.0
+# A waiting stage whose message is in no queue is sent again after this long: a worker that has just taken the message
+# claims the stage within it.
+UNSENT_S = 10.0
+
+
+@app.task(name="tasks.reap")
+def reap() -> None:
+    """Give the stages of dead processes to others and send again what was never sent."""
+    store = job_store()
+    grace = _grace_left(store)
+    overdue = []
+    for job in store.active():
+        if job.holder is not None:
+            if not grace and not store.has_lease(job.job_id):
+                _take_from_the_dead(store, job)
+        elif seconds_since(job.waiting_since or job.created_at, utc_now()) > UNSENT_S:
+            overdue.append(job)
+    if overdue:
+        _send_what_is_nowhere(store, overdue)
+
+
+def _grace_left(store: JobStore) -> bool:
+    """Whether holders still have time to take up leases that ran out while Redis or the stack was away."""
+    now = utc_now()
+    last = store.redis.set(LAST_SWEEP, now, get=True)
+    if last is None or seconds_since(str(last), now) > OUTAGE_S:
+        store.redis.set(GRACE, "1", px=LEASE_MS)
+    return bool(store.redis.exists(GRACE))
+
+
+def _take_from_the_dead(store: JobStore, job: Job) -> None:
+    try:
+        freed = store.change(job.job_id, partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
+    except (Refused, JobNotFound):
+        return  # it was finished or taken in this moment
+    log.warning("stage_lost", job_id=job.job_id, stage=job.stage, holder=job.holder, deaths=freed.deaths)
+    if not freed.is_terminal:
+        pipeline.send(freed)
+
+
+def _send_what_is_nowhere(store: JobStore, overdue: list[Job]) -> None:
+    queues = {STAGE_BY_NAME[str(job.stage)].queue for job in overdue}
+    queued = set().union(*(_jobs_in(store, queue) for queue in queues))
+    for job in overdue:
+        if job.job_id not in queued:
+            log.warning("stage_sent_again", job_id=job.job_id, stage=job.stage)
+            pipeline.send(job)
+
+
+def _jobs_in(store: JobStore, queue: str) -> set[str]:
+    """The jobs whose messages wait in the queue. Their ids stand in kombu's plain headers."""
+    messages = store.redis.lrange(queue, 0, -1)
+    return {pipeline.job_of_message(json.loads(message)["headers"]["id"]) for message in messages}

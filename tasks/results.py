@@ -1,0 +1,56 @@
+"""The result document (contract, section 7)."""
+
+import json
+from typing import Any
+
+from shared.jobs import Job
+from shared.views import API
+from tasks.workspace import Workspace
+
+RESULTS = "results.json"
+# The names that the frontend knows, and the files behind them.
+URL_NAMES = {
+    "video_url": "video.mp4",
+    "audio_url": "audio.m4a",
+    "waveform_url": "waveform.json",
+    "transcript_url": "paragraphs.csv",
+    "transcriptWords_url": "words.csv",
+    "chat_url": "chat.jsonl",
+    "analysis_url": "segments.csv",
+}
+
+
+def file_url(job: Job, name: str) -> str:
+    return f"{API}/{job.job_id}/files/{name}"
+
+
+def write_results(
+    job: Job, work: Workspace, highlights: list[dict[str, Any]], *, files: tuple[str, ...], warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """Write `results.json` into the stage's folder and return what the job itself shows of it."""
+    names = [*work.files(), *files, RESULTS, "manifest.json"]
+    urls = {name: file_url(job, file) if file in names else None for name, file in URL_NAMES.items()}
+    summary = work.notes("analyze")
+    document = {
+        "job_id": job.job_id,
+        "video": job.video,
+        "highlights": highlights,
+        "emotions": summary.get("emotions"),
+        "sentiment": summary.get("sentiment"),
+        "chat": summary.get("chat"),
+        "chat_lag_seconds": summary.get("chat_lag_seconds"),
+        "transcript": work.notes("transcribe") or None,
+        "warnings": list(dict.fromkeys(warnings)),
+        "timings": job.timings,
+        "files": {name: file_url(job, name) for name in sorted(names)},
+        "urls": urls,
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (work.folder / RESULTS).write_text(text, encoding="utf-8")
+    return {
+        "highlights": len(highlights),
+        "clips": sum(1 for highlight in highlights if highlight["clip_url"]),
+        "files": len(names),
+        "results_url": f"{API}/{job.job_id}/results",
+        **urls,
+    }

@@ -1,0 +1,177 @@
+"""What every stage has in common: claim, lease, progress, skip if done, errors, retries, limits, logs."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from uuid import uuid4
+
+import structlog
+from celery import Task
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
+
+from shared import jobs
+from shared.classify import classify
+from shared.errors import ErrorType, JobNotFound, KlipError, ProcessingTimeout, RateLimitExceeded
+from shared.jobs import Job, LeaseLost, Refused, StageDone, utc_now
+from shared.log import logger
+from shared.progress import Progress
+from shared.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy
+from shared.settings import settings
+from shared.stages import STAGE_BY_NAME, Stage
+from shared.store import JobStore
+from tasks.keeper import Interrupted, Keeper, kept
+from tasks.pace import Pace
+from tasks.workspace import Outcome, Workspace
+from workers.app import app, artifact_store, job_store
+
+POLICY_OF = {
+    ErrorType.NETWORK_ERROR: NETWORK,
+    ErrorType.EXTERNAL_SERVICE_ERROR: EXTERNAL,
+    ErrorType.RATE_LIMITED: EXTERNAL,
+    ErrorType.INSUFFICIENT_RESOURCES: PROCESSING,
+    ErrorType.PROCESSING_TIMEOUT: PROCESSING,
+}
+NO_RETRY = RetryPolicy(attempts=0)
+RETRIES_KEY = "klip:retries"
+
+log = logger("klipstream.stage")
+Work = Callable[[Job, Workspace, Progress], Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """stall_s: without any progress.  base_s, per_hour_s: for all of it, by the recording's length."""
+
+    stall_s: float = 300
+    base_s: float = 600
+    per_hour_s: float = 1800
+
+    def deadline_s(self, job: Job) -> float:
+        duration_s = float((job.video or {}).get("duration_seconds") or settings().max_video_hours * 3600)
+        return self.base_s + self.per_hour_s * duration_s / 3600
+
+
+def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
+    """Make the Celery task of a stage out of the function that does its work."""
+
+    def decorate(work: Work) -> Task:
+        def run(task: Task, job_id: str, _stage: str, attempt: int) -> None:
+            with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt):
+                _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
+
+        run.__doc__ = work.__doc__
+        return app.task(name=f"tasks.{name}", bind=True, max_retries=None)(run)
+
+    return decorate
+
+
+class _Run:
+    """One delivery of one stage's message."""
+
+    def __init__(self, task: Task, stage: Stage, work: Work, limits: Limits) -> None:
+        self.task, self.stage, self.work, self.limits = task, stage, work, limits
+        self.store: JobStore = job_store()
+        self.pace = Pace(self.store.redis)
+
+    def execute(self, job_id: str, attempt: int) -> None:
+        job = self._claim(job_id, attempt)
+        if job is None:
+            return
+        log.info("stage_started", token=job.token)
+        workspace = Workspace(job, self.stage.name, store=artifact_store(), root=settings().data_dir / "work")
+        keeper = Keeper(
+            self.store,
+            job,
+            stall_s=self.limits.stall_s,
+            deadline_s=self.limits.deadline_s(job),
+            seconds_after=self.pace.seconds_after(self.stage, job),
+        )
+        began = time.monotonic()
+        try:
+            with kept(keeper):
+                outcome = workspace.finished()
+                if outcome is None:
+                    outcome = self.work(job, workspace, keeper)
+                    workspace.keep(outcome)
+            self._finish(job, outcome, time.monotonic() - began)
+            workspace.remove()
+        except (Interrupted, SoftTimeLimitExceeded):
+            self._stopped(job, workspace, keeper.reason or ProcessingTimeout())
+        except (LeaseLost, JobNotFound) as lost:
+            self._stopped(job, workspace, lost)
+        except (SystemExit, KeyboardInterrupt):
+            self._change(job, partial(jobs.give_back, token=job.token, now=utc_now()))
+            log.info("stage_given_back")
+            raise
+        except Exception as error:  # noqa: BLE001 -- the stage boundary: everything unforeseen is classified here
+            self._failed(job, workspace, error)
+
+    def _claim(self, job_id: str, attempt: int) -> Job | None:
+        """The job with this stage ours; None when the stage is done and the chain should go on."""
+        holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+        def transition(job: Job) -> Job:
+            return jobs.claim(job, stage=self.stage, attempt=attempt, holder=holder, now=utc_now())
+
+        try:
+            return self.store.change(job_id, transition, lease="take")
+        except StageDone:
+            return None
+        except (Refused, JobNotFound) as reason:
+            log.info("message_dropped", reason=str(reason) or type(reason).__name__)
+            raise Ignore from None
+
+    def _finish(self, job: Job, outcome: Outcome, seconds: float) -> None:
+        transition = partial(
+            jobs.finish,
+            token=job.token,
+            seconds=seconds,
+            now=utc_now(),
+            warnings=outcome.warnings,
+            video=outcome.video,
+            results=outcome.results,
+        )
+        done = self.store.change(job.job_id, transition, lease="drop")
+        self.pace.remember(self.stage, done, seconds)
+        log.info("stage_finished", seconds=round(seconds, 3))
+
+    def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> None:
+        if isinstance(reason, KlipError) and not isinstance(reason, JobNotFound):
+            self._failed(job, workspace, reason)
+            return
+        log.info("stage_stopped", reason=str(reason))
+        workspace.remove()
+        raise Ignore
+
+    def _failed(self, job: Job, workspace: Workspace, cause: Exception) -> None:
+        error = classify(cause)
+        policy = POLICY_OF.get(error.error_type, NO_RETRY) if error.retryable else NO_RETRY
+        if job.tries < policy.attempts:
+            asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
+            self._try_again(job, error, policy.delay_s(job.tries + 1, asked_s))
+        failed = self._change(job, partial(jobs.fail, token=job.token, error=error, now=utc_now()))
+        if failed is not None and failed.error is not None:
+            log.error(
+                "stage_failed", code=error.code, support_reference=failed.error["support_reference"], exc_info=cause
+            )
+        workspace.remove()
+        raise Ignore
+
+    def _try_again(self, job: Job, error: KlipError, delay_s: float) -> None:
+        """Free this worker and come back later."""
+        log.warning("stage_retried", code=error.code, detail=error.detail, delay_s=round(delay_s, 1))
+        self.store.redis.hincrby(RETRIES_KEY, f"{self.stage.name}:{error.code}")
+        if self._change(job, partial(jobs.put_back, token=job.token, error=error, delay_s=delay_s, now=utc_now())):
+            raise self.task.retry(countdown=delay_s, exc=error)
+        raise Ignore
+
+    def _change(self, job: Job, transition: Callable[[Job], Job]) -> Job | None:
+        """Apply the transition and drop the lease; None when the job has moved on without us."""
+        try:
+            return self.store.change(job.job_id, transition, lease="drop")
+        except (LeaseLost, JobNotFound) as lost:
+            log.info("stage_stopped", reason=str(lost))
+            return None

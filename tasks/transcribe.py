@@ -1,0 +1,20 @@
+"""The transcribe stage."""
+
+from workers.transcription.transcript import write_files
+
+from shared.jobs import Job
+from shared.progress import Progress
+from tasks.speech import transcriber_of
+from tasks.stage import Limits, stage
+from tasks.workspace import Outcome, Workspace
+
+
+@stage("transcribe", limits=Limits(stall_s=600, base_s=900, per_hour_s=3600))
+def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
+    """Turn the sound into words with times."""
+    audio = work.fetch("audio.m4a")
+    transcript = transcriber_of(job).transcribe(
+        audio, language=job.options.language, work=work.subfolder("pieces"), progress=report
+    )
+    files = write_files(transcript, work.folder)
+    return Outcome(files=files, warnings=transcript.warnings, notes=transcript.summary())

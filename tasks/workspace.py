@@ -1,0 +1,135 @@
+"""Where a stage works: a folder of its own, the job's files, and the manifest that says what is finished."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.artifacts import ArtifactStore, Conflict, sha256_of
+from shared.errors import FileMissing, StorageServiceError
+from shared.jobs import Job
+
+MANIFEST = "manifest.json"
+_MAX_CONFLICTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a stage made.
+
+    files: names of finished files in the stage's folder.  notes: for later stages, JSON-able.  video, results: for the
+    job, None leaves what is there.
+    """
+
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
+    video: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+
+
+class Workspace:
+    """One stage of one job on this machine.
+
+    `folder` outlives a crash: what is in it was left by an earlier try of the same stage.
+    """
+
+    def __init__(self, job: Job, stage: str, *, store: ArtifactStore, root: Path) -> None:
+        self.job = job
+        self.stage = stage
+        self.store = store
+        self.folder = root / job.job_id / stage
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def subfolder(self, name: str) -> Path:
+        """A folder for work in progress, kept over a crash."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def duration_s(self) -> float:
+        """The length of the recording in seconds, as the download stage found it."""
+        return float((self.job.video or {})["duration_seconds"])
+
+    def fetch(self, name: str) -> Path:
+        """A local path of a file that an earlier stage made, to be read only. Raises FileMissing."""
+        return self.store.fetch(self.job.job_id, name)
+
+    def fetch_if_any(self, name: str) -> Path | None:
+        return self.fetch(name) if name in self.files() else None
+
+    def notes(self, stage: str) -> dict[str, Any]:
+        """What an earlier stage noted for later ones."""
+        notes: dict[str, Any] = self._manifest()[0]["stages"].get(stage, {}).get("notes", {})
+        return notes
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Every finished file of the job: size, sha256, stage, attempt by name."""
+        files: dict[str, dict[str, Any]] = self._manifest()[0]["files"]
+        return files
+
+    def finished(self) -> Outcome | None:
+        """The outcome of this stage if it was finished before and all its files are whole."""
+        manifest, _ = self._manifest()
+        record = manifest["stages"].get(self.stage)
+        if record is None:
+            return None
+        outcome = Outcome(**{**record, "files": tuple(record["files"]), "warnings": tuple(record["warnings"])})
+        for name in outcome.files:
+            try:
+                if sha256_of(self.fetch(name)) != manifest["files"][name]["sha256"]:
+                    return None
+            except FileMissing:
+                return None
+        return outcome
+
+    def keep(self, outcome: Outcome) -> None:
+        """Store the outcome's files and write it all into the manifest, last."""
+        entries = {}
+        for name in outcome.files:
+            path = self.folder / name
+            entries[name] = {
+                "size": path.stat().st_size,
+                "sha256": sha256_of(path),
+                "stage": self.stage,
+                "attempt": self.job.attempt,
+            }
+        for name in outcome.files:
+            self.store.put(self.job.job_id, name, self.folder / name)
+        record = {
+            "files": list(outcome.files),
+            "warnings": list(outcome.warnings),
+            "notes": outcome.notes,
+            "video": outcome.video,
+            "results": outcome.results,
+        }
+        self._update_manifest(entries, record)
+
+    def _manifest(self) -> tuple[dict[str, Any], str | None]:
+        try:
+            data, generation = self.store.read(self.job.job_id, MANIFEST)
+        except FileMissing:
+            return {"job_id": self.job.job_id, "files": {}, "stages": {}}, None
+        return json.loads(data), generation
+
+    def _update_manifest(self, entries: dict[str, Any], record: dict[str, Any]) -> None:
+        for _ in range(_MAX_CONFLICTS):
+            manifest, generation = self._manifest()
+            manifest["files"].update(entries)
+            manifest["stages"][self.stage] = record
+            data = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
+            try:
+                self.store.write(self.job.job_id, MANIFEST, data, generation=generation)
+            except Conflict:
+                continue
+            return
+        raise StorageServiceError("The manifest changes faster than it can be written.")
+
+    def remove(self) -> None:
+        """Remove the stage's folder, and the job's when it was the last."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.folder.parent.rmdir()
+        except OSError:
+            return  # another stage of this job works on this machine

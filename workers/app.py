@@ -1,0 +1,62 @@
+"""The Celery app, and what every pool process needs. `celery -A workers.app worker -Q download -c 2`."""
+
+import os
+import socket
+from functools import cache
+from typing import Any
+
+import redis
+from celery import Celery, signals
+
+from shared.artifacts import ArtifactStore, open_store
+from shared.clients import WORKER_RETRIES, connect
+from shared.log import configure_logging, logger
+from shared.settings import settings
+from shared.stages import STAGES
+from shared.store import PREFIX, JobStore
+
+WORKER_TTL_S = 10  # a pool counts as gone when it was silent for this long; it speaks every 2 s
+
+# TERM is what every supervisor sends. Celery's answer to QUIT, give running messages back and go, is the one we want.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
+app = Celery("klipstream", include=[*(stage.task for stage in STAGES), "tasks.delivery", "tasks.reaper"])
+app.config_from_object("celeryconfig")
+log = logger("klipstream.worker")
+
+
+@cache
+def job_store() -> JobStore:
+    """This process's connection to the jobs."""
+    return JobStore(connect(settings(), retries=WORKER_RETRIES))
+
+
+@cache
+def artifact_store() -> ArtifactStore:
+    return open_store(settings())
+
+
+@cache
+def _heartbeat_redis() -> redis.Redis:
+    # Called from the worker's event loop, which must not wait for a server that is down.
+    return connect(settings(), retries=0)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: object) -> None:
+    configure_logging()
+
+
+@signals.worker_process_init.connect
+def _forget_the_parents_connections(**_: object) -> None:
+    job_store.cache_clear()
+    artifact_store.cache_clear()
+
+
+@signals.heartbeat_sent.connect
+def _say_that_the_pool_lives(sender: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
+    host = f"{socket.gethostname()}-{os.getpid()}"
+    with _heartbeat_redis().pipeline(transaction=False) as pipe:
+        for queue in sender.eventer.app.amqp.queues.consume_from:
+            pipe.set(f"{PREFIX}worker:{queue}:{host}", "1", ex=WORKER_TTL_S)
+        pipe.execute()
