@@ -1,0 +1,110 @@
+"""Recordings that lie in the media folder of this machine."""
+
+import os
+import stat
+from pathlib import Path
+
+from shared.errors import (
+    ChatUnavailable,
+    FileMissing,
+    KlipError,
+    PermissionDenied,
+    UnsupportedFormat,
+    VideoSizeExceeded,
+)
+from shared.progress import Progress
+from workers.download.chat_import import import_chat
+from workers.download.media import copy_sound, copy_video, probe
+from workers.download.sources import ChatSummary, Part, Sound, Video
+
+OUTSIDE = "The name leads out of the media folder."
+
+
+class LocalSource:
+    """The recording `name` below `root`, with the chat file `chat_name` beside it; see `sources.Source`."""
+
+    def __init__(self, name: str, *, root: Path, chat_name: str | None, max_hours: float) -> None:
+        self._name = name
+        self._root = root
+        self._chat_name = chat_name
+        self._max_hours = max_hours
+
+    def describe(self) -> Video:
+        """What the recording's headers tell.
+
+        Raises FileMissing, PermissionDenied (names that lead out, the chat's too), UnsupportedFormat (no recording, no
+        sound), VideoSizeExceeded.
+        """
+        info = probe(self._recording())
+        if not info.has_sound:
+            raise UnsupportedFormat("The recording has no sound.")
+        if info.duration_s is not None and info.duration_s > self._max_hours * 3600:
+            raise VideoSizeExceeded(
+                f"The recording is {info.duration_s / 3600:.1f} hours long; {self._max_hours:g} are allowed."
+            )
+        if self._chat_name is not None:
+            _inside(self._root, self._chat_name)
+        return Video(
+            id=f"file:{self._name}", source="local", title=Path(self._name).stem, duration_seconds=info.duration_s
+        )
+
+    def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
+        """Write the sound to `into`; see `media.copy_sound`."""
+        return copy_sound(self._recording(), into, progress=progress, max_seconds=self._max_hours * 3600)
+
+    def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:
+        """Write picture and sound to `into`; see `media.copy_video`."""
+        copy_video(self._recording(), into, progress=progress, max_seconds=self._max_hours * 3600)
+
+    def fetch_part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
+        """The recording itself: nothing has to be fetched."""
+        path = self._recording()
+        return Part(path, 0.0) if probe(path).has_picture else None
+
+    def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
+        """Write the chat file's comments to `into`. Raises ChatUnavailable when there is none that can be read."""
+        if self._chat_name is None:
+            raise ChatUnavailable("No chat file was given.")
+        try:
+            path = regular_file(self._root, self._chat_name)
+        except KlipError as error:
+            raise ChatUnavailable(f"The chat file can't be used. {error.detail}") from error
+        return import_chat(path, into, work=work, progress=progress)
+
+    def _recording(self) -> Path:
+        return regular_file(self._root, self._name)
+
+
+def regular_file(root: Path, name: str) -> Path:
+    """The regular, readable file `name` below `root`, links followed but never out of `root`.
+
+    Raises PermissionDenied, FileMissing, and UnsupportedFormat for folders, devices and pipes.
+    """
+    path = _inside(root, name)
+    try:
+        mode = path.stat().st_mode
+    except PermissionError as error:
+        raise PermissionDenied(f"{name} may not be read.") from error
+    except OSError as error:
+        raise FileMissing(f"There is no file {name} in the media folder.") from error
+    if stat.S_ISDIR(mode):
+        raise UnsupportedFormat(f"{name} is a folder, not a file.")
+    if not stat.S_ISREG(mode):
+        raise UnsupportedFormat(f"{name} is not a regular file.")
+    if not os.access(path, os.R_OK):
+        raise PermissionDenied(f"{name} may not be read.")
+    return path
+
+
+def _inside(root: Path, name: str) -> Path:
+    """`root`/`name` with all links followed. Raises PermissionDenied when that is not below `root`."""
+    if not name or not name.isprintable():
+        raise FileMissing("The name is empty or holds characters that can't be printed.")
+    real_root = os.path.realpath(root)
+    parts = Path(name).parts
+    if Path(name).is_absolute() or ".." in parts or "~" in parts[:1]:
+        raise PermissionDenied(OUTSIDE)
+    real = os.path.realpath(Path(real_root, name))
+    if not Path(real).is_relative_to(real_root):
+        raise PermissionDenied(OUTSIDE)
+    return Path(real)
