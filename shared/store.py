@@ -31,10 +31,10 @@ CHANNEL = PREFIX + "channel:"
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
+MAX_CURSOR = 100
 _MAX_CONFLICTS = 100
 
 # What redis-py gives with decoded responses; its own annotations leave both forms open.
-Rows = list[tuple[str, float]]
 Entries = list[tuple[str, dict[str, str]]]
 
 _CREATE = """
@@ -308,29 +308,31 @@ class JobStore:
             name += f":video:{video_id}"
         elif status is not None:
             name += f":status:{status}"
+        start = self._rank_after(name, cursor)
         found: list[Job] = []
-        position = _Cursor.parse(cursor)
-        while len(found) < limit:
-            batch = self._after(name, position, limit + 1)
-            if not batch:
-                return Page(found, None)
-            for job_id, position in batch:
-                job = self._load([job_id])
-                if job and (status is None or job[0].status is status):
-                    found.extend(job)
+        while True:
+            with _redis_errors():
+                ids = [str(job_id) for job_id in self.redis.zrange(name, start, start + limit, desc=True)]
+            for job in self._load(ids):
+                if status is not None and job.status is not status:
+                    continue
                 if len(found) == limit:
-                    more = self._after(name, position, 1)
-                    return Page(found, str(position) if more else None)
-        return Page(found, None)
+                    return Page(found, _cursor(found[-1]))
+                found.append(job)
+            if len(ids) <= limit:
+                return Page(found, None)
+            start += len(ids)
 
-    def _after(self, name: str, position: "_Cursor", count: int) -> list[tuple[str, "_Cursor"]]:
-        """Up to `count` ids behind `position`, in the order (time, id) downwards."""
+    def _rank_after(self, name: str, cursor: str | None) -> int:
+        """Where the list goes on behind the job that the cursor names, even if that job is gone."""
+        if not cursor:
+            return 0
+        created_ms, separator, job_id = cursor.partition("-")
+        if not (separator and created_ms.isdigit() and len(cursor) < MAX_CURSOR):
+            raise ValueError("not a cursor")
         with _redis_errors():
-            rows = self.redis.zrange(
-                name, position.score, "-inf", desc=True, byscore=True, offset=0, num=count + 50, withscores=True
-            )
-        entries = [(str(member), _Cursor(float(score), str(member))) for member, score in cast("Rows", rows)]
-        return [entry for entry in entries if entry[1].is_behind(position)][:count]
+            rank = self.redis.zrevrank(name, job_id)
+            return int(rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
 
     def _load(self, ids: list[str]) -> list[Job]:
         if not ids:
@@ -359,24 +361,8 @@ class JobStore:
         return _event(entries[0][0], entries[0][1]["message"]) if entries else None
 
 
-class _Cursor(NamedTuple):
-    score: float
-    member: str
-
-    @classmethod
-    def parse(cls, text: str | None) -> "_Cursor":
-        if not text:
-            return cls(float("inf"), "")
-        score, separator, member = text.partition("-")
-        if not (separator and score.isdigit() and len(text) < 100):
-            raise ValueError("not a cursor")
-        return cls(int(score), member)
-
-    def is_behind(self, other: "_Cursor") -> bool:
-        return (self.score, self.member) < (other.score, other.member) or other.member == ""
-
-    def __str__(self) -> str:
-        return f"{int(self.score)}-{self.member}"
+def _cursor(job: Job) -> str:
+    return f"{_ms(job.created_at)}-{job.job_id}"
 
 
 def _indexes(job: Job) -> list[str]:

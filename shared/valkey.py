@@ -84,18 +84,36 @@ daemonize no
 """
 
 
+def _lock(config: Settings) -> int | None:
+    """The descriptor of the folder's lock, ours now; None when a server has it."""
+    folder(config).mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder(config) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def server_is_running(config: Settings) -> bool:
+    """Whether an embedded server uses this `DATA_DIR`."""
+    descriptor = _lock(config)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
 def run(config: Settings) -> None:
     """Become the server. Raises SettingsError when another one uses the same folder."""
-    home = folder(config)
-    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SettingsError(f"another Valkey server uses {home}: stop it first") from None
+    descriptor = _lock(config)
+    if descriptor is None:
+        raise SettingsError(f"another Valkey server uses {folder(config)}: stop it first")
     # The lock lives as long as the server: it inherits the descriptor.
-    os.set_inheritable(lock, True)
+    os.set_inheritable(descriptor, True)
     binary = str(server_binary())
-    os.execv(binary, [binary, str(home / "valkey.conf")])  # noqa: S606 -- no shell is wanted
+    os.execv(binary, [binary, str(folder(config) / "valkey.conf")])  # noqa: S606 -- no shell is wanted
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import requests
 
 from shared.settings import Settings, SettingsError
 from shared.stages import DELIVERY_QUEUE
-from shared.valkey import choose_address, free_port
+from shared.valkey import choose_address, free_port, server_is_running
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_S = 9.0  # Ctrl-C ends everything within 10 s
@@ -129,6 +129,10 @@ class Stack:
             raise SettingsError(
                 f"a stack is running in {self._config.data_dir} already: stop it, or set another DATA_DIR"
             ) from None
+        if server_is_running(self._config):
+            raise SettingsError(
+                f"processes of an earlier stack still run: kill -TERM $(cat {self._run / 'supervisord.pid'})"
+            )
 
     def _environment(self, port: int) -> dict[str, str]:
         config = self._config

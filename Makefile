@@ -1,0 +1,49 @@
+# Every target sets up what it needs; see `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help setup demo up analyze test lint bench faults quality doctor
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## The .venv with everything that runs and tests
+
+# uv when it is there, else pip; both check the hash of every file they install.
+$(VENV)/.ready: requirements.txt requirements-dev.txt
+	@test -x $(PY) || for python in python3 python3.13 python3.12 python3.11; do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && $$python -m venv $(VENV) && break; done
+	@test -x $(PY) || { echo "KlipStream needs Python 3.11 or newer with its venv module"; exit 1; }
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt; \
+	else $(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
+	@touch $@
+
+demo: setup ## The whole system on the bundled sample, once
+	@$(PY) -m flask --app web demo
+
+up: setup ## The whole stack in the foreground, until Ctrl-C
+	@$(PY) -m flask --app web up
+
+analyze: setup ## Submit URL=... (CHAT=...) to the running stack and follow it
+	@$(PY) -m flask --app web analyze --follow $(if $(CHAT),--chat "$(CHAT)") "$(URL)"
+
+doctor: setup ## Check every part and say what to do
+	@$(PY) -m flask --app web doctor
+
+test: setup ## Every test
+	@$(PY) -m pytest tests
+
+lint: setup ## Format, lint, types, import rules
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy .
+	@lint-imports
+
+bench: setup ## Benchmarks, as ratios beside a peer in the same run
+	@$(PY) -m bench
+
+quality: setup ## How good the highlights are on labelled chat bursts (BURSTS=file)
+	@$(PY) -m bench.quality --bursts $(or $(BURSTS),../shared/data/labelled_bursts_teo.json.gz)

@@ -1,0 +1,230 @@
+"""Jobs in a real Valkey."""
+
+import threading
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from shared import jobs
+from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
+from shared.jobs import Job, Options, StageHeld, utc_now
+from shared.stages import STAGES, JobStatus
+from shared.store import CHANNEL, LEASE_MS, PREFIX, JobStore
+
+
+def new_job(number: int = 1, *, owner: str = "", fingerprint: str | None = None) -> Job:
+    return Job(
+        job_id=f"job{number}",
+        owner=owner,
+        url="file:a.mp4",
+        video_id="a.mp4",
+        source={"kind": "local", "ref": "a.mp4"},
+        fingerprint=fingerprint or f"print{number}",
+        created_at=f"2026-11-22T10:00:{number:02}.000Z",
+        updated_at=f"2026-11-22T10:00:{number:02}.000Z",
+        options=Options(),
+    )
+
+
+def claim(store: JobStore, job_id: str, holder: str = "w") -> Job:
+    transition = partial(jobs.claim, stage=STAGES[0], attempt=1, holder=holder, now=utc_now())
+    return store.change(job_id, transition, lease="take")
+
+
+def cancel(store: JobStore, job_id: str) -> Job:
+    return store.change(job_id, partial(jobs.cancel, now=utc_now()), lease="drop")
+
+
+def test_a_created_job_reads_back_and_is_active(store: JobStore) -> None:
+    created = store.create(new_job(), max_active=5)
+
+    assert created.is_new
+    assert store.get("job1") == created.job
+    assert [job.job_id for job in store.active()] == ["job1"]
+
+
+def test_an_unknown_job_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.get("nothing")
+
+
+def test_the_same_idempotency_key_and_body_gives_the_same_job(store: JobStore) -> None:
+    first = store.create(new_job(1), max_active=5, idempotency_key="k", body_hash="b")
+    second = store.create(new_job(2), max_active=5, idempotency_key="k", body_hash="b")
+
+    assert not second.is_new
+    assert second.job == first.job
+
+
+def test_the_same_idempotency_key_with_another_body_is_refused(store: JobStore) -> None:
+    store.create(new_job(1), max_active=5, idempotency_key="k", body_hash="b")
+
+    with pytest.raises(IdempotencyKeyReused):
+        store.create(new_job(2), max_active=5, idempotency_key="k", body_hash="other")
+
+
+def test_the_same_work_that_still_runs_is_not_started_twice_unless_forced(store: JobStore) -> None:
+    store.create(new_job(1, fingerprint="same"), max_active=5)
+
+    assert store.create(new_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
+    assert store.create(new_job(3, fingerprint="same"), max_active=5, force=True).job.job_id == "job3"
+
+
+def test_finished_work_may_be_started_again(store: JobStore) -> None:
+    store.create(new_job(1, fingerprint="same"), max_active=5)
+    cancel(store, "job1")
+
+    assert store.create(new_job(2, fingerprint="same"), max_active=5).is_new
+
+
+def test_no_more_jobs_are_accepted_than_an_owner_may_have_unfinished(store: JobStore) -> None:
+    store.create(new_job(1, owner="anna"), max_active=1)
+
+    with pytest.raises(RateLimitExceeded):
+        store.create(new_job(2, owner="anna"), max_active=1)
+    assert store.create(new_job(3, owner="ben"), max_active=1).is_new
+
+
+def test_a_change_writes_an_event_and_publishes_it_in_flask_sse_form(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    with store.redis.pubsub() as listener:
+        listener.subscribe(CHANNEL + "job1")
+        listener.get_message(timeout=5)
+
+        claim(store, "job1")
+
+        message = listener.get_message(timeout=5)
+    last = store.last_event("job1")
+    assert message is not None
+    assert last is not None
+    assert f'"id":"{last.id}"' in message["data"]
+    assert '"type":"progress"' in message["data"]
+    assert last.data["status"] == "downloading"
+
+
+def test_events_after_an_id_are_replayed_in_order_and_an_unknown_id_gives_none(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    first = store.last_event("job1")
+    held = claim(store, "job1")
+    for fraction in (0.1, 0.2, 0.3):
+        report = partial(jobs.report, token=held.token, fraction=fraction, eta_seconds=None, now=utc_now())
+        store.change("job1", report)
+
+    assert first is not None
+    missed = store.events_after("job1", first.id)
+    assert missed is not None
+    assert [event.data["progress"]["percentage"] for event in missed] == [0, 3, 6, 9]
+    assert store.events_after("job1", "1-1") is None
+    assert store.events_after("job1", "nonsense") is None
+
+
+def test_a_stage_with_a_live_lease_is_held_even_if_the_job_looks_free(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    assert store.hold("job1", "cleaner")
+
+    with pytest.raises(StageHeld):
+        claim(store, "job1")
+
+
+def test_a_lease_is_renewed_by_its_holder_only(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    held = claim(store, "job1")
+
+    assert store.renew_lease("job1", held.token)
+    assert not store.renew_lease("job1", held.token + 1)
+    assert 0 < store.redis.pttl(f"{PREFIX}lease:job1") <= LEASE_MS
+
+
+def test_a_lease_that_ran_out_is_taken_up_again_until_the_stage_is_given_away(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    held = claim(store, "job1")
+    store.redis.delete(f"{PREFIX}lease:job1")
+
+    assert store.renew_lease("job1", held.token)
+
+    store.change("job1", partial(jobs.lose, token=held.token, now=utc_now()), lease="drop")
+    assert not store.renew_lease("job1", held.token)
+
+
+def test_of_many_workers_that_claim_at_once_exactly_one_gets_the_stage(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    won: list[str] = []
+
+    def try_to_claim(name: str) -> None:
+        try:
+            claim(store, "job1", holder=name)
+        except StageHeld:
+            return
+        won.append(name)
+
+    threads = [threading.Thread(target=try_to_claim, args=(f"w{n}",)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+    assert store.get("job1").holder == won[0]
+
+
+def test_no_report_of_many_writers_is_lost_and_the_events_have_no_gap(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    held = claim(store, "job1")
+
+    def report(fraction: float) -> None:
+        transition = partial(jobs.report, token=held.token, fraction=fraction, eta_seconds=None, now=utc_now())
+        store.change("job1", transition)
+
+    threads = [threading.Thread(target=report, args=(n / 20,)) for n in range(1, 21)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert store.get("job1").seq == held.seq + 20
+    assert store.get("job1").percentage == 30
+    assert store.redis.xlen(f"{PREFIX}events:job1") == 22
+
+
+def test_lists_are_newest_first_page_by_page_and_filtered(store: JobStore) -> None:
+    for number in range(1, 8):
+        store.create(new_job(number), max_active=50)
+    cancel(store, "job3")
+
+    first = store.page("", limit=3)
+    second = store.page("", limit=3, cursor=first.next_cursor)
+    third = store.page("", limit=3, cursor=second.next_cursor)
+
+    assert [job.job_id for page in (first, second, third) for job in page.jobs] == [f"job{n}" for n in range(7, 0, -1)]
+    assert third.next_cursor is None
+    assert [job.job_id for job in store.page("", status=JobStatus.CANCELLED).jobs] == ["job3"]
+    assert len(store.page("", video_id="a.mp4", status=JobStatus.QUEUED).jobs) == 6
+    assert store.page("somebody else").jobs == []
+
+
+def test_jobs_of_the_same_millisecond_are_all_listed_once(store: JobStore) -> None:
+    for number in range(1, 8):
+        store.create(replace(new_job(number), created_at="2026-11-22T10:00:00.000Z"), max_active=50)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = store.page("", limit=2, cursor=cursor)
+        seen += [job.job_id for job in page.jobs]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert sorted(seen) == [f"job{n}" for n in range(1, 8)]
+
+
+def test_only_finished_jobs_can_be_forgotten_and_nothing_of_them_stays(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    with pytest.raises(JobConflict):
+        store.delete(store.get("job1"))
+    cancelled = cancel(store, "job1")
+    assert store.finished_before("2100-01-01T00:00:00Z") == [cancelled]
+
+    store.delete(cancelled)
+
+    assert list(store.redis.scan_iter(f"{PREFIX}*")) == []
