@@ -321,6 +321,24 @@ class RequestTooLarge(_Final):
     suggested_action = "Send at most 64 KiB."
 
 
+class UnsupportedMediaType(_Final):
+    """The request's body is not in a form that can be read."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    error_type = ErrorType.INVALID_REQUEST
+    http_status = 415
+    suggested_action = "Send JSON with Content-Type: application/json."
+
+
+class RangeNotSatisfiable(_Final):
+    """The file has no such range of bytes."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+    error_type = ErrorType.INVALID_REQUEST
+    http_status = 416
+    suggested_action = "Ask for a range inside the file; Content-Range says how long it is."
+
+
 class IdempotencyKeyReused(_Final):
     """This Idempotency-Key was used with another body."""
 

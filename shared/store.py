@@ -332,7 +332,7 @@ class JobStore:
             raise ValueError("not a cursor")
         with _redis_errors():
             rank = self.redis.zrevrank(name, job_id)
-            return int(rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
+            return cast("int", rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
 
     def _load(self, ids: list[str]) -> list[Job]:
         if not ids:
