@@ -1,0 +1,141 @@
+"""Cut a clip out of a local media file, and choose its liveliest picture."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import numpy as np
+
+from shared.errors import FileMissing, InsufficientStorage, ProcessingTimeout, UnsupportedFormat
+
+TIMEOUT_BASE_S, TIMEOUT_PER_S = 60.0, 20.0  # for a clip: so much, and so much a second of it
+SEEK_MARGIN_S = 12.0  # decoded before the start at most, so that sound and picture begin together
+MAX_HEIGHT = 1080
+THUMBNAIL_WIDTH = 640
+_VERTICAL = "crop='min(iw,ih*9/16)':ih,scale=720:1280"
+_PLAIN = f"scale=-2:'trunc(min({MAX_HEIGHT},ih)/2)*2'"
+_DEMUXERS = {
+    ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".ts": "mpegts", ".mkv": "matroska", ".webm": "matroska",
+    ".flv": "flv",
+}  # fmt: skip
+_THUMBNAIL_FRAMES = 40
+
+
+def cut_clip(
+    part: Path,
+    *,
+    begins_at_s: float,
+    start_s: float,
+    end_s: float,
+    into: Path,
+    vertical: bool = False,
+    ffmpeg: str,
+) -> None:
+    """Write start_s to end_s of the recording as H.264/AAC mp4 that can be played while it loads.
+
+    part: a local file whose first second is the recording's `begins_at_s`.  vertical: the middle as 9:16, 720 x 1280.
+    The whole clip is encoded again, so it begins at start_s and not at the key frame before.  Raises FileMissing,
+    UnsupportedFormat, ProcessingTimeout or InsufficientStorage.
+    """
+    if not part.is_file():
+        raise FileMissing("The piece of the recording to cut from is not there.")
+    start, length = max(0.0, start_s - begins_at_s), end_s - start_s
+    if length <= 0:
+        raise UnsupportedFormat("The clip would be empty.")
+    demuxer = _DEMUXERS.get(part.suffix.lower())
+    # Seeking with -ss before -i decodes from the key frame before and drops what comes before `start`: exact and fast.
+    command = [
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2",
+        "-protocol_whitelist", "file", *(("-f", demuxer) if demuxer else ()),
+        "-ss", f"{start:.3f}", "-i", f"file:{part.resolve()}", "-t", f"{length:.3f}",
+        "-map", "0:v:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", _VERTICAL if vertical else _PLAIN, "-c:v", "libx264", "-preset", "veryfast", "-crf", "21",
+        "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-ac", "2", "-movflags", "+faststart",
+        "-f", "mp4",
+    ]  # fmt: skip
+    _write(command, into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * length)
+    _check(into)
+
+
+def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
+    """Run `command` with a temporary file that takes the place of `into` when all went well."""
+    half = into.with_name(f".{into.name}.part")
+    try:
+        _run([*command, f"file:{half.resolve()}"], timeout_s=timeout_s)
+        half.replace(into)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _run(command: list[str], *, timeout_s: float) -> None:
+    with tempfile.TemporaryFile() as said:
+        # Its own group, so that nothing of it is left when this stage is cancelled.
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+        try:
+            process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise ProcessingTimeout("Cutting a clip took too long.") from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        said.seek(0)
+        message = said.read(4000).decode(errors="replace")
+    if process.returncode:
+        if "No space left" in message:
+            raise InsufficientStorage("There is no room for the clip.")
+        raise UnsupportedFormat("The clip could not be cut from the recording.")
+
+
+def _check(clip: Path) -> None:
+    try:
+        with av.open(str(clip)) as container:
+            if container.streams.video and next(container.decode(container.streams.video[0]), None) is not None:
+                return
+    except (av.error.FFmpegError, OSError) as error:
+        raise UnsupportedFormat("The clip that was cut can't be read.") from error
+    raise UnsupportedFormat("The recording has no picture at this place.")
+
+
+def thumbnail(clip: Path, *, into: Path, ffmpeg: str) -> None:
+    """Write the liveliest picture of `clip` as a jpg, 640 pixels wide at most."""
+    second = _liveliest(clip)
+    command = [
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-protocol_whitelist", "file", "-f", "mov",
+        "-ss", f"{second:.3f}", "-i", f"file:{clip.resolve()}", "-frames:v", "1",
+        "-vf", f"scale='min({THUMBNAIL_WIDTH},iw)':-2", "-q:v", "3", "-f", "mjpeg",
+    ]  # fmt: skip
+    _write(command, into, timeout_s=TIMEOUT_BASE_S)
+
+
+def _liveliest(clip: Path) -> float:
+    """The second whose picture has most contrast and colour and differs most from the one before."""
+    try:
+        with av.open(str(clip)) as container:
+            stream = container.streams.video[0]
+            length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 1.0
+            step, due, last = length / _THUMBNAIL_FRAMES, 0.0, None
+            best, best_at = -1.0, 0.0
+            for frame in container.decode(stream):
+                if frame.time is None or frame.time < due:
+                    continue
+                due = frame.time + step
+                picture = frame.reformat(width=64, height=36, format="rgb24").to_ndarray().astype(np.float32)
+                life = _life(picture, last)
+                if life > best:
+                    best, best_at = life, frame.time
+                last = picture
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise UnsupportedFormat("The clip can't be read.") from error
+    return best_at
+
+
+def _life(picture: np.ndarray, last: np.ndarray | None) -> float:
+    contrast = float(picture.std())
+    colour = float((picture.max(axis=2) - picture.min(axis=2)).mean())
+    change = float(np.abs(picture - last).mean()) if last is not None else 0.0
+    return contrast + 0.5 * colour + min(change, 40.0)

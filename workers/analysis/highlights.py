@@ -1,0 +1,126 @@
+"""The highlights stage, first half: choose the moments, explain them, write their files."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workers.analysis.messages import Reader
+from workers.analysis.plots import draw_timeline
+from workers.analysis.reasons import Reasons, chat_samples, title, transcript_of
+from workers.analysis.selection import Moment, select
+from workers.analysis.timeline import Timeline, read_timeline
+from workers.analysis.word_signals import Words, read_words
+from workers.chatlog import read_comments
+
+MAX_SAMPLED = 400  # messages looked at for one highlight's samples
+CSV_COLUMNS = (
+    "rank", "start_seconds", "end_seconds", "peak_seconds", "score", "emotion", "title", "reasons", "transcript",
+    "chat_sample", "clip_url", "thumbnail_url", "watch_url",
+)  # fmt: skip
+
+
+class Found(NamedTuple):
+    """highlights: as in the result document, best first, clip_url and thumbnail_url still None."""
+
+    highlights: list[dict[str, Any]]
+    warnings: tuple[str, ...]
+
+
+def find_highlights(
+    *,
+    timeline: Path,
+    chat: Path | None,
+    transcript: Path | None,
+    duration_s: float,
+    count: int,
+    watch_url: str | None,
+) -> Found:
+    """The best `count` moments of the recording with everything known about each. Raises UnsupportedFormat."""
+    grid = read_timeline(timeline)
+    words = read_words(transcript) if transcript else None
+    moments = select(grid, words, count=count)
+    moments = [moment for moment in moments if moment.start_s < duration_s]
+    messages = _messages(chat, moments, grid.chat_lag_s) if chat and grid.has_chat else None
+    highlights = describe(grid, words, moments, messages, watch_url=watch_url)
+    warnings = list(grid.warnings)
+    if len(highlights) < count:
+        warnings.append(f"{len(highlights)} highlights were found, {count} were asked for.")
+    return Found(highlights, tuple(warnings))
+
+
+def _messages(chat: Path, moments: list[Moment], lag_s: int) -> list[list[str]]:
+    """The messages written while each highlight and its reaction went on."""
+    spans = [(moment.peak_s, moment.end_s + lag_s) for moment in moments]
+    found: list[list[str]] = [[] for _ in moments]
+    for comment in read_comments(chat):
+        for place, (start, end) in enumerate(spans):
+            if start <= comment.offset_seconds <= end and len(found[place]) < MAX_SAMPLED:
+                found[place].append(comment.text)
+    return found
+
+
+def describe(
+    timeline: Timeline,
+    words: Words | None,
+    moments: list[Moment],
+    messages: list[list[str]] | None,
+    *,
+    watch_url: str | None,
+) -> list[dict[str, Any]]:
+    """The result document's highlights for `moments`, in their order."""
+    reasons, reader = Reasons(timeline, words), Reader()
+    highlights = []
+    for place, moment in enumerate(moments):
+        samples = chat_samples(messages[place], moment.emotion, reader) if messages else []
+        highlights.append(
+            {
+                "rank": place + 1,
+                "start_seconds": moment.start_s,
+                "end_seconds": moment.end_s,
+                "peak_seconds": moment.peak_s,
+                "score": round(moment.score, 3),
+                "emotion": moment.emotion,
+                "title": title(moment, words, samples, reader),
+                "reasons": reasons.sentences(moment),
+                "transcript": transcript_of(words, moment),
+                "chat_sample": samples if messages is not None else None,
+                "signals": reasons.signals(moment),
+                "clip_url": None,
+                "thumbnail_url": None,
+                "watch_url": _at(watch_url, moment.start_s),
+            }
+        )
+    return highlights
+
+
+def _at(watch_url: str | None, second: float) -> str | None:
+    if not watch_url:
+        return None
+    return f"{watch_url}{'&' if '?' in watch_url else '?'}t={int(second)}s"
+
+
+def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
+    """highlights.json, highlights.csv and timeline.svg in `into`; returns their names."""
+    text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
+    (into / "highlights.json").write_text(text + "\n", encoding="utf-8")
+    write_csv(found.highlights, into / "highlights.csv")
+    draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / "timeline.svg")
+    return ("highlights.json", "highlights.csv", "timeline.svg")
+
+
+def write_csv(highlights: list[dict[str, Any]], into: Path) -> None:
+    with into.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(CSV_COLUMNS)
+        for highlight in highlights:
+            table.writerow([_cell(highlight.get(name)) for name in CSV_COLUMNS])
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        value = " | ".join(str(part) for part in value)
+    # A spreadsheet would run text that begins like a formula.
+    if isinstance(value, str) and value[:1] in "=+-@\t\r":
+        return "'" + value
+    return value

@@ -1,0 +1,120 @@
+"""The analyze stage: from chat, sound and words to the 1 s timeline, the segments and the summaries."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from shared.errors import UnsupportedFormat
+from shared.progress import Progress
+from workers.analysis.chat_signals import ChatGrid, chat_grid
+from workers.analysis.lexicon import EMOTIONS
+from workers.analysis.scoring import fuse
+from workers.analysis.segments import windows, write_segments
+from workers.analysis.sound_signals import SoundGrid, sound_grid
+from workers.analysis.stats import Floats
+from workers.analysis.timeline import MAX_SECONDS, Timeline, write_timeline
+from workers.analysis.word_signals import read_words, word_grid
+from workers.chatlog import read_comments
+
+_CHAT_SHARE, _SOUND_SHARE, _FUSED = 0.25, 0.6, 0.92  # of the progress
+
+
+class Analysis(NamedTuple):
+    """files: names written.  summary: JSON-able, None where not measured.  warnings: sentences for the user."""
+
+    files: tuple[str, ...]
+    summary: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def analyze_recording(
+    *, chat: Path | None, audio: Path, transcript: Path | None, duration_s: float, into: Path, progress: Progress
+) -> Analysis:
+    """Measure the recording and write timeline.json, waveform.json and segments.csv to `into`.
+
+    Raises UnsupportedFormat when the sound can't be read or the recording's length makes no sense.
+    """
+    if not 0 < duration_s <= MAX_SECONDS:
+        raise UnsupportedFormat("The recording has no usable length.")
+    messages = _chat(chat, duration_s, progress)
+    sound = sound_grid(
+        audio, duration_s=duration_s, progress=lambda done: progress(_CHAT_SHARE + _SOUND_SHARE * min(1.0, done))
+    )
+    words = read_words(transcript) if transcript else None
+    spoken = word_grid(words, seconds=int(np.ceil(duration_s))) if words and words.words else None
+    progress(_CHAT_SHARE + _SOUND_SHARE)
+    timeline = fuse(chat=messages, sound=sound, words=spoken, duration_s=duration_s)
+    progress(_FUSED)
+    write_timeline(timeline, into / "timeline.json")
+    _write_waveform(sound, into / "waveform.json")
+    write_segments(timeline, words, _window_chatters(messages, duration_s), into / "segments.csv")
+    progress(1.0)
+    files = ("timeline.json", "waveform.json", "segments.csv")
+    return Analysis(files, summarize(timeline, messages), tuple(timeline.warnings))
+
+
+def _chat(chat: Path | None, duration_s: float, progress: Progress) -> ChatGrid | None:
+    """None when there is no chat file or nobody wrote: an empty chat tells nothing."""
+    if chat is None:
+        return None
+    grid = chat_grid(read_comments(chat), duration_s=duration_s, progress=lambda done: progress(_CHAT_SHARE * done))
+    return grid if grid.messages.any() else None
+
+
+def _write_waveform(sound: SoundGrid, into: Path) -> None:
+    into.write_text(json.dumps((np.round(sound.waveform, 4) + 0.0).tolist()) + "\n", encoding="utf-8")
+
+
+def _window_chatters(chat: ChatGrid | None, duration_s: float) -> Floats | None:
+    if chat is None:
+        return None
+    order = np.argsort(chat.at, kind="stable")
+    at, users = chat.at[order], chat.users[order]
+    spans = [np.searchsorted(at, (int(start), int(np.ceil(end)))) for start, end in windows(duration_s)]
+    return np.array([len(np.unique(users[first:last])) for first, last in spans], dtype=np.float64)
+
+
+def summarize(timeline: Timeline, chat: ChatGrid | None) -> dict[str, Any]:
+    """What stands in the result document about the whole recording."""
+    columns = timeline.columns
+    return {
+        "emotions": _emotion_shares(columns),
+        "sentiment": {
+            "chat": _mean(columns.get("chat_sentiment")),
+            "speech": _mean(columns.get("speech_sentiment")),
+        },
+        "chat": _chat_summary(chat),
+        "chat_lag_seconds": timeline.chat_lag_s if timeline.chat_lag_measured else None,
+        "loudness_lufs": _mean(columns.get("loudness_lufs")),
+        "words_per_second": _mean(columns.get("speech_rate")),
+    }
+
+
+def _emotion_shares(columns: dict[str, Floats]) -> dict[str, float] | None:
+    """Share of each emotion among all reactions, of chat if there is one, else of the words."""
+    prefix = "" if "messages" in columns else "speech_"
+    if prefix + EMOTIONS[0] not in columns:
+        return None
+    mass = {name: float(columns[prefix + name].sum()) for name in EMOTIONS}
+    total = sum(mass.values())
+    return {name: round(value / total, 4) for name, value in mass.items()} if total > 0 else None
+
+
+def _mean(values: Floats | None) -> float | None:
+    if values is None or np.isnan(values).all():
+        return None
+    return round(float(np.nanmean(values)), 3)
+
+
+def _chat_summary(chat: ChatGrid | None) -> dict[str, Any] | None:
+    if chat is None:
+        return None
+    minutes = np.add.reduceat(chat.messages, np.arange(0, len(chat.messages), 60))
+    return {
+        "messages": int(chat.messages.sum()),
+        "chatters": chat.total_chatters,
+        "peak_per_minute": int(minutes.max()),
+        "top_emotes": [{"name": name, "count": count} for name, count in chat.top_emotes],
+    }

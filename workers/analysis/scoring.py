@@ -1,0 +1,188 @@
+"""How likely each second is to begin something a person would clip: all the parameters of the fusion stand here.
+
+The score is a probability-like number 0-1. Chat gives log-odds from four shares of a 15 s window (weights.toml, trained
+by `bench.train`), lowered where reactions are not clearly more than usual there. Sound and words move the log-odds by
+small hand-set amounts; alone, without chat, they carry it.
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from workers.analysis.chat_signals import REACTION_WEIGHT, ChatGrid
+from workers.analysis.lag import Lag, chat_lag
+from workers.analysis.lexicon import EMOTIONS
+from workers.analysis.sound_signals import SoundGrid
+from workers.analysis.stats import Floats, robust_z, shifted, sigmoid, surroundings, window_sums
+from workers.analysis.timeline import Timeline
+from workers.analysis.word_signals import WordGrid
+
+WINDOW_S = 15
+LEAD_S = 3  # the chat window begins this long before the reaction is due
+SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
+USUAL_BURST_RATIO = 3.0  # how far the bursts of the training data stood above their surroundings
+ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burst
+LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
+
+SOUND_PER_Z = 0.15
+SOUND_USUAL_Z = 1.5
+LAUGHTER_GAIN = 0.6
+WORDS_GAIN = 0.25
+ALONE_BASE = -3.0  # log-odds without chat, before sound and words are counted
+ALONE_GAIN = 4.0  # without chat, sound and words count this many times more
+CLIP_Z = 6.0
+
+
+class Weights(NamedTuple):
+    intercept: float
+    reaction: float
+    loud: float
+    crowd: float
+    log_rate: float
+
+
+@cache
+def shipped_weights() -> Weights:
+    data = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
+    return Weights(**{name: float(data[name]) for name in Weights._fields})
+
+
+def chat_log_odds(reaction: Floats, loud: Floats, crowd: Floats, log_rate: Floats, weights: Weights) -> Floats:
+    """Log-odds that a burst is worth a clip.
+
+    reaction, loud, crowd: shares of the messages, 0-1.  log_rate: natural logarithm of messages a second over a usual
+    burst's.  All of one shape, as the result.
+    """
+    return (
+        weights.intercept
+        + weights.reaction * reaction
+        + weights.loud * loud
+        + weights.crowd * crowd
+        + weights.log_rate * log_rate
+    )
+
+
+def fuse(
+    *, chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, duration_s: float
+) -> Timeline:  # fmt: skip
+    """The timeline of a recording from what could be measured; what could not stays out and is said in `warnings`."""
+    seconds = max(1, int(np.ceil(duration_s)))
+    lag = Lag(5, measured=False)
+    if chat is not None and sound is not None:
+        lag = chat_lag(sound.loudness, chat.sums["reaction"])
+    columns: dict[str, Floats] = {}
+    z: dict[str, Floats] = {}
+    extra = np.zeros(seconds)
+    if sound is not None:
+        extra = extra + _add_sound(sound, columns, z)
+    if words is not None:
+        extra = extra + _add_words(words, columns, z)
+    if chat is not None:
+        from_chat = _add_chat(chat, lag, columns, z)
+        columns["chat_score"] = sigmoid(from_chat)
+        log_odds = from_chat + extra
+    else:
+        log_odds = ALONE_BASE + ALONE_GAIN * extra
+    columns["score"] = sigmoid(log_odds)
+    return Timeline(
+        duration_s=duration_s,
+        chat_lag_s=lag.seconds,
+        chat_lag_measured=lag.measured,
+        has_chat=chat is not None,
+        has_sound=sound is not None,
+        has_words=words is not None,
+        columns=columns,
+        z=z,
+        warnings=_missing(chat, sound, words, lag),
+    )
+
+
+def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, lag: Lag) -> list[str]:
+    lines = []
+    if chat is None:
+        lines.append("There is no chat: the highlights come from sound and words alone.")
+    if sound is None:
+        lines.append("The sound could not be measured: loudness is missing.")
+    if words is None:
+        lines.append("There are no words: speech rate, phrases and sentence borders are missing.")
+    if chat is not None and not lag.measured:
+        lines.append(f"The chat's delay could not be measured: {lag.seconds} s is assumed.")
+    return lines
+
+
+def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
+    columns["messages"] = chat.messages
+    columns["chatters"] = chat.chatters
+    for index, name in enumerate(EMOTIONS):
+        columns[name] = chat.emotions[index]
+    for name in ("reaction", "crowd", "loud", "weight"):
+        columns[name] = chat.sums[name]
+    columns["chat_sentiment"] = _mean(chat.sums["sentiment"], chat.sums["sentiment_count"])
+    columns["subs"], columns["bits"] = chat.subs, chat.bits
+
+    def due(values: Floats) -> Floats:
+        """Over the window in which the reaction to each second is due."""
+        return shifted(window_sums(values, window_s=WINDOW_S), lag.seconds - LEAD_S)
+
+    count = due(chat.sums["weight"])
+    shares = {name: _share(due(chat.sums[name]), count, chat.sums[name], chat.sums["weight"]) for name in
+              ("reaction", "loud", "crowd")}  # fmt: skip
+    usual, _ = surroundings(count)
+    log_rate = np.log((count + 2.0) / (usual + 2.0)) - np.log(USUAL_BURST_RATIO)
+    z["chat_rate"] = _count_z(count)
+    z["chatters"] = _count_z(due(chat.chatters))
+    z["reactions"] = _count_z(due(chat.sums["reaction"]))
+    for index, name in enumerate(EMOTIONS):
+        z[name] = _count_z(due(chat.emotions[index]))
+    lack = np.minimum(0.0, z["reactions"] - ENOUGH_Z) * LACK_PER_Z
+    return chat_log_odds(**shares, log_rate=log_rate, weights=shipped_weights()) + lack
+
+
+def _share(part: Floats, whole: Floats, all_parts: Floats, all_whole: Floats) -> Floats:
+    usual = float(all_parts.sum() / max(1.0, all_whole.sum()))
+    return (part + SHRINK_MESSAGES * usual) / (whole + SHRINK_MESSAGES)
+
+
+def _count_z(counts: Floats) -> Floats:
+    """How unusual a count is: robust, and never believed to vary less than random arrivals do."""
+    usual, spread = surroundings(counts)
+    return (counts - usual) / np.sqrt(np.maximum(spread**2, usual) + 1.0)
+
+
+def _mean(total: Floats, count: Floats) -> Floats:
+    return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
+
+
+def _add_sound(sound: SoundGrid, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
+    columns["loudness_lufs"] = sound.loudness
+    columns["laughter"] = sound.laughter
+    columns["brightness"] = sound.brightness
+    z["loudness"] = np.nan_to_num(robust_z(sound.loudness, floor=2.0))
+    z["brightness"] = np.nan_to_num(robust_z(sound.brightness, floor=0.05))
+    z["laughter"] = np.nan_to_num(robust_z(sound.laughter, floor=0.08))
+    shout = np.clip(_loudest(z["loudness"], 6) + 0.3 * np.clip(_loudest(z["brightness"], 6), 0, 3), 0, CLIP_Z)
+    laughter = np.clip(_loudest(z["laughter"], 10) - 2.0, 0, 2.0) / 2.0 * (shout > SOUND_USUAL_Z)
+    return SOUND_PER_Z * (shout - SOUND_USUAL_Z) + LAUGHTER_GAIN * 0.5 * laughter
+
+
+def _loudest(values: Floats, ahead_s: int) -> Floats:
+    """The highest mean of two neighbouring seconds in [t - 2, t + ahead_s)."""
+    pairs = window_sums(values, window_s=2) / 2
+    padded = np.pad(pairs, (2, ahead_s), mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, ahead_s + 2)[: len(values)].max(axis=1))
+
+
+def _add_words(words: WordGrid, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
+    columns["speech_rate"] = window_sums(words.rate, window_s=5) / 5
+    columns["phrases"] = words.phrases
+    for index, name in enumerate(EMOTIONS):
+        columns[f"speech_{name}"] = words.emotions[index]
+    columns["speech_sentiment"] = _mean(words.sentiment, words.sentiment_count)
+    z["speech_rate"] = robust_z(columns["speech_rate"], floor=0.8)
+    reacting = np.array([REACTION_WEIGHT[name] for name in EMOTIONS]) @ words.emotions
+    excited = shifted(window_sums(reacting, window_s=12), -3)
+    z["words"] = _count_z(excited)
+    return WORDS_GAIN * np.clip(excited, 0, 3.0)

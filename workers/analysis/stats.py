@@ -1,0 +1,73 @@
+"""Small statistics on a 1 s grid: moving sums and how unusual a second is against its surroundings."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+_NORMAL_MAD = 1.4826  # a normal distribution's standard deviation over its MAD
+
+
+def window_sums(values: NDArray[Any], *, window_s: int) -> Floats:
+    """Sum over [t, t + window_s) for every second t; shape (seconds,) in and out; beyond the end counts as 0."""
+    total = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+    ends = np.minimum(np.arange(len(values)) + window_s, len(values))
+    return total[ends] - total[:-1]
+
+
+def shifted(values: Floats, by_s: int, *, fill: float = 0.0) -> Floats:
+    """`values` read `by_s` seconds later (negative: earlier)."""
+    if not by_s:
+        return values.copy()
+    moved = np.full_like(values, fill)
+    if by_s > 0:
+        moved[:-by_s] = values[by_s:]
+    else:
+        moved[-by_s:] = values[:by_s]
+    return moved
+
+
+def surroundings(values: Floats, *, window_s: int = 600) -> tuple[Floats, Floats]:
+    """Median and robust standard deviation around each second, over `window_s` seconds sampled evenly.
+
+    values: shape (seconds,), may hold NaN.  Both results have the same shape.  The window is cut at the ends.
+    Source: Leys et al. 2013, doi:10.1016/j.jesp.2013.03.013 (median and MAD).  Raises ValueError on an empty array.
+    """
+    if not len(values):
+        raise ValueError("no seconds")
+    step = max(1, window_s // 60)
+    half = window_s // step // 2
+    points = values[::step]
+    padded = np.pad(points, (half, half), constant_values=np.nan)
+    medians, spreads = np.empty(len(points)), np.empty(len(points))
+    for start in range(0, len(points), 2048):
+        rows = sliding_window_view(padded[start : start + 2048 + 2 * half], 2 * half + 1)[: len(points) - start]
+        middle, spread = _median_and_mad(rows)
+        medians[start : start + len(rows)], spreads[start : start + len(rows)] = middle, spread
+    at = np.arange(len(values))
+    known = np.arange(len(points)) * step
+    return np.interp(at, known, medians), np.interp(at, known, spreads) * _NORMAL_MAD
+
+
+def _median_and_mad(rows: Floats) -> tuple[Floats, Floats]:
+    empty = np.asarray(np.isnan(rows).all(axis=1))
+    safe = np.where(empty[:, None], 0.0, rows)
+    middle = np.nanmedian(safe, axis=1)
+    return middle, np.nanmedian(np.abs(safe - middle[:, None]), axis=1)
+
+
+def robust_z(values: Floats, *, window_s: int = 600, floor: float = 0.0) -> Floats:
+    """How unusual each second is: robust standard deviations above its surroundings.
+
+    floor: the smallest standard deviation believed, in the unit of `values`.  0 where the surroundings are constant.
+    """
+    middle, spread = surroundings(values, window_s=window_s)
+    spread = np.maximum(spread, floor)
+    return np.where(spread > 0, (values - middle) / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def sigmoid(values: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-np.clip(values, -40.0, 40.0)))
