@@ -39,7 +39,6 @@ def _local(job: Job, config: Settings) -> Source:
         root=config.local_media_dir,
         chat_name=job.chat_ref,
         max_hours=config.max_video_hours,
-        ffmpeg=ffmpeg_path(),
     )
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -63,11 +63,13 @@ redirect_stderr=true
 class Stack:
     """Everything `make up` starts. Use as a context: leaving it stops every process.
 
-    quiet: supervisord's own lines go to its log instead of the terminal.  Raises SettingsError when it can't start.
+    variables: for the processes, on top of this one's environment.  quiet: supervisord's own lines go to its log
+    instead of the terminal.  Raises SettingsError when it can't start.
     """
 
-    def __init__(self, config: Settings, *, quiet: bool = False) -> None:
+    def __init__(self, config: Settings, *, variables: Mapping[str, str] | None = None, quiet: bool = False) -> None:
         self._config = config
+        self._variables = variables or {}
         self._quiet = quiet
         self._run = config.data_dir / "run"
         self._logs = config.data_dir / "logs"
@@ -114,6 +116,13 @@ class Stack:
             time.sleep(POLL_S)
         raise SettingsError(f"the stack did not become ready ({reason}); see {self._logs}")
 
+    @property
+    def pid(self) -> int:
+        """Of supervisord, the parent of all."""
+        if self._process is None:
+            raise SettingsError("the stack was not started")
+        return self._process.pid
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -140,6 +149,7 @@ class Stack:
             "LOCAL_MEDIA_DIR": str(ROOT / "samples"),
             "PUBLIC_URL": self.url,
             **os.environ,
+            **self._variables,
             "PORT": str(port),
             "DATA_DIR": str(config.data_dir),
             "REDIS_URL": config.redis_url or choose_address(config),

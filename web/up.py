@@ -43,9 +43,8 @@ def demo() -> None:
     config: Settings = replace(settings(), port=0, local_media_dir=ROOT / "samples")
     code = 1
     with _clear_ends():
-        os.environ["LOCAL_MEDIA_DIR"] = str(config.local_media_dir)
         click.echo("klipstream: starting web, workers, scheduler and Valkey ...")
-        with Stack(config, quiet=True) as stack:
+        with Stack(config, variables={"LOCAL_MEDIA_DIR": str(config.local_media_dir)}, quiet=True) as stack:
             stack.wait_until_ready()
             click.echo(f"klipstream: ready at {stack.url}; submitting {SAMPLE[0]} over HTTP")
             code = _analyze(config, stack)

@@ -47,6 +47,11 @@ def _set_up_logging(**_: object) -> None:
     configure_logging()
 
 
+@signals.beat_init.connect
+def _make_room_for_the_schedule(**_: object) -> None:
+    (settings().data_dir / "run").mkdir(parents=True, exist_ok=True)
+
+
 @signals.worker_process_init.connect
 def _forget_the_parents_connections(**_: object) -> None:
     job_store.cache_clear()

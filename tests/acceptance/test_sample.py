@@ -1,0 +1,127 @@
+"""The bundled sample goes through the real system: HTTP, chain, pools, speech, chat, sound, clips."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import av
+import jiwer
+import pytest
+
+from shared.artifacts import sha256_of
+from shared.stages import STAGES
+from tests.acceptance.conftest import SAMPLES, Api
+
+TRUTH = json.loads((SAMPLES / "demo_truth.json").read_text())
+WORDS = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.RemovePunctuation(),
+        jiwer.RemoveMultipleSpaces(),
+        jiwer.Strip(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def events(api: Api) -> list[dict[str, Any]]:
+    """The whole stream of one job on the sample."""
+    job = api.submit("file:demo.mp4", chat_url="file:demo_chat.json", force=True)
+    return list(api.events(job["job_id"]))
+
+
+@pytest.fixture(scope="module")
+def job(api: Api, events: list[dict[str, Any]]) -> dict[str, Any]:
+    return api.job(events[0]["job_id"])
+
+
+@pytest.fixture(scope="module")
+def results(api: Api, job: dict[str, Any]) -> dict[str, Any]:
+    return api.results(job["job_id"])
+
+
+def test_the_job_completes_with_a_clip_for_each_highlight(job: dict[str, Any], results: dict[str, Any]) -> None:
+    assert job["status"] == "completed", job["error"]
+    assert job["progress"]["percentage"] == 100
+    assert job["results"]["clips"] == len(results["highlights"]) > 0
+
+
+def test_the_stream_tells_every_stage_in_order_and_never_goes_back(events: list[dict[str, Any]]) -> None:
+    statuses = list(dict.fromkeys(event["status"] for event in events if event["event"] == "progress"))
+    percentages = [event["progress"]["percentage"] for event in events if "progress" in event]
+
+    assert events[0]["event"] == "connected"
+    assert [event["event"] for event in events[-2:]] == ["completed", "stream_ended"]
+    assert statuses[-len(STAGES) :] == [stage.status.value for stage in STAGES]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] == 100
+
+
+def test_progress_inside_the_long_stage_comes_from_work_done(events: list[dict[str, Any]]) -> None:
+    steps = {event["progress"]["stage_progress"]["transcribe"] for event in events if "progress" in event}
+
+    assert len(steps) >= 3
+
+
+@pytest.mark.parametrize("moment", TRUTH["moments"], ids=lambda moment: str(moment["name"]))
+def test_each_planted_moment_is_among_the_first_five(moment: dict[str, Any], results: dict[str, Any]) -> None:
+    starts = [highlight["start_seconds"] for highlight in results["highlights"][:5]]
+
+    assert any(abs(start - moment["start_seconds"]) <= 5 for start in starts), starts
+
+
+def test_the_transcript_has_under_ten_percent_word_errors(api: Api, results: dict[str, Any], tmp_path: Path) -> None:
+    transcript = json.loads(api.download(results["files"]["transcript.json"], tmp_path).read_text())
+    spoken = " ".join(line["text"] for line in TRUTH["script"])
+
+    errors = jiwer.wer(spoken, transcript["text"], reference_transform=WORDS, hypothesis_transform=WORDS)
+
+    assert errors < 0.10
+    assert results["transcript"]["words"] == len(transcript["words"])
+
+
+def test_clips_play_and_have_the_length_they_should(api: Api, results: dict[str, Any], tmp_path: Path) -> None:
+    for highlight in results["highlights"]:
+        clip = api.download(highlight["clip_url"], tmp_path)
+        with av.open(str(clip)) as media:
+            frames = sum(1 for _ in media.decode(video=0))
+            assert {stream.type for stream in media.streams} == {"video", "audio"}
+            assert media.duration is not None
+            length_s = media.duration / 1_000_000
+        assert frames > 0
+        assert length_s == pytest.approx(highlight["end_seconds"] - highlight["start_seconds"], abs=0.5)
+        assert api.http.get(highlight["thumbnail_url"]).headers["content-type"] == "image/jpeg"
+
+
+def test_every_reason_of_a_highlight_has_a_number(results: dict[str, Any]) -> None:
+    for highlight in results["highlights"]:
+        assert highlight["reasons"]
+        assert all(re.search(r"\d", reason) for reason in highlight["reasons"]), highlight["reasons"]
+
+
+def test_every_file_listed_can_be_fetched_and_matches_the_manifest(
+    api: Api, results: dict[str, Any], tmp_path: Path
+) -> None:
+    manifest = json.loads(api.download(results["files"]["manifest.json"], tmp_path).read_text())
+    assert set(results["files"]) == {*manifest["files"], "manifest.json"}
+    for name, entry in manifest["files"].items():
+        path = api.download(results["files"][name], tmp_path)
+        assert (path.stat().st_size, sha256_of(path)) == (entry["size"], entry["sha256"]), name
+        assert entry["stage"] in {stage.name for stage in STAGES}
+
+
+def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any]) -> None:
+    assert set(results["urls"]) == {
+        "video_url",
+        "audio_url",
+        "waveform_url",
+        "transcript_url",
+        "transcriptWords_url",
+        "chat_url",
+        "analysis_url",
+    }
+    assert results["urls"]["video_url"] is None
+    for name, url in results["urls"].items():
+        assert url is None or api.http.head(url).status_code == 200, name

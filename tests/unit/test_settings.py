@@ -1,0 +1,80 @@
+"""Settings: defaults, and one clear line for each wrong value."""
+
+import pytest
+
+from shared.settings import SettingsError
+from tests.conftest import SettingsMaker
+
+
+def test_everything_has_a_default_that_needs_no_account(make_settings: SettingsMaker) -> None:
+    settings = make_settings()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 3000)
+    assert settings.artifacts_url == str(settings.data_dir / "artifacts")
+    assert settings.transcriber_kind == "whisper"
+    assert settings.api_keys == {}
+    assert settings.public_url == "http://127.0.0.1:3000"
+
+
+def test_a_deepgram_key_makes_deepgram_the_automatic_choice(make_settings: SettingsMaker) -> None:
+    assert make_settings(DEEPGRAM_API_KEY="k").transcriber_kind == "deepgram"
+
+
+def test_lists_and_maps_are_read(make_settings: SettingsMaker) -> None:
+    settings = make_settings(
+        API_KEYS="anna:k1, ben:k2",
+        MEDIA_HOSTS="Media.example , cdn.example",
+        TWITCH_HOST_MAP="gql.twitch.tv=http://127.0.0.1:9",
+        RATE_LIMIT_SUBMIT="5/hour",
+    )
+
+    assert settings.api_keys == {"anna": "k1", "ben": "k2"}
+    assert settings.media_hosts == {"media.example", "cdn.example"}
+    assert settings.twitch_host_map == {"gql.twitch.tv": "http://127.0.0.1:9"}
+    assert (settings.rate_limit_submit.limit, settings.rate_limit_submit.seconds) == (5, 3600)
+
+
+def test_secrets_do_not_show_in_the_settings_text(make_settings: SettingsMaker) -> None:
+    shown = repr(make_settings(API_KEYS="anna:sesame", DEEPGRAM_API_KEY="sesame", REDIS_URL="redis://:sesame@h/0"))
+
+    assert "sesame" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "eighty"}, "PORT is not a number"),
+        ({"PORT": "70000"}, "PORT is not between 0 and 65535"),
+        ({"REDIS_URL": "http://x"}, "REDIS_URL is not a redis"),
+        ({"ARTIFACTS_URL": "s3://bucket"}, "ARTIFACTS_URL is neither"),
+        ({"ARTIFACTS_URL": "gs://B"}, "ARTIFACTS_URL is not of the form gs://"),
+        ({"ARTIFACTS_URL": "gs://bucket/a/../b"}, "ARTIFACTS_URL is not of the form gs://"),
+        ({"TRANSCRIBER": "magic"}, "TRANSCRIBER is not one of"),
+        ({"TRANSCRIBER": "deepgram"}, "DEEPGRAM_API_KEY is empty"),
+        ({"CONVEX_URL": "https://c.example"}, "CONVEX_URL and CONVEX_DEPLOY_KEY go together"),
+        ({"LOCAL_MEDIA_DIR": "/does/not/exist"}, "LOCAL_MEDIA_DIR is not a folder"),
+        ({"TWITCH_HOST_MAP": "gql.twitch.tv"}, "TWITCH_HOST_MAP needs pairs"),
+        ({"TWITCH_HOST_MAP": "gql.twitch.tv=ftp://x"}, "TWITCH_HOST_MAP is not an http"),
+        ({"API_KEYS": "anna"}, "API_KEYS needs pairs"),
+        ({"API_KEYS": "anna:k,ben:k"}, "API_KEYS gives two names the same key"),
+        ({"RATE_LIMIT_READ": "often"}, "RATE_LIMIT_READ is not a rate"),
+        ({"RATE_LIMIT_READ": "0/minute"}, "RATE_LIMIT_READ is not a rate"),
+        ({"MAX_VIDEO_HOURS": "-1"}, "MAX_VIDEO_HOURS is not between"),
+        ({"MAX_VIDEO_HOURS": "nan"}, "MAX_VIDEO_HOURS is not between"),
+        ({"WEBHOOK_SECRET": "secret"}, "WEBHOOK_SECRET is not of the form"),
+        ({"PUBLIC_URL": "example.com"}, "PUBLIC_URL is not an http"),
+        ({"HOST": "0.0.0.0"}, "API_KEYS is empty"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_one_line_that_names_it(
+    make_settings: SettingsMaker, variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_settings(**variables)
+
+    assert str(caught.value).startswith(said) or said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_variable_counts_as_unset(make_settings: SettingsMaker) -> None:
+    assert make_settings(PORT="", API_KEYS=" ").port == 3000
