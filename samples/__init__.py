@@ -1,0 +1,1 @@
+"""The demo stream, and the script that makes it."""

@@ -1,0 +1,1 @@
+"""How the demo stream is made: script, voice, sound, picture, chat."""
