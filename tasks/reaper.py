@@ -15,6 +15,7 @@ from workers.app import app, job_store
 log = logger("klipstream.reaper")
 LAST_SWEEP = PREFIX + "reaper:last"
 GRACE = PREFIX + "reaper:grace"
+LAST_OUTAGE = PREFIX + "reaper:outage"  # when the latest one ended
 # No sweep for this long means that the stack or Redis was away: then nobody could renew a lease.
 OUTAGE_S = 6.0
 # A waiting stage whose message is in no queue is sent again after this long: a worker that has just taken the message
@@ -44,12 +45,16 @@ def _grace_left(store: JobStore) -> bool:
     last = store.redis.set(LAST_SWEEP, now, get=True)
     if last is None or seconds_since(str(last), now) > OUTAGE_S:
         store.redis.set(GRACE, "1", px=LEASE_MS)
+        store.redis.set(LAST_OUTAGE, now)
     return bool(store.redis.exists(GRACE))
 
 
 def _take_from_the_dead(store: JobStore, job: Job) -> None:
+    """Free the stage for others. Who has not been heard of since an outage fell with it: no death is counted."""
+    fell_with_outage = job.updated_at <= str(store.redis.get(LAST_OUTAGE) or "")
+    change = jobs.give_back if fell_with_outage else jobs.lose
     try:
-        freed = store.change(job.job_id, partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
+        freed = store.change(job.job_id, partial(change, token=job.token, now=utc_now()), lease="drop")
     except (Refused, JobNotFound):
         return  # it was finished or taken in this moment
     log.warning("stage_lost", job_id=job.job_id, stage=job.stage, holder=job.holder, deaths=freed.deaths)

@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -102,19 +100,6 @@ def test_a_recording_without_picture_has_no_clips_and_says_so(api: Api) -> None:
 
     assert all(highlight["clip_url"] is None for highlight in results["highlights"])
     assert any("no words" in w.lower() or "speech" in w.lower() for w in results["warnings"]), results["warnings"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_recording_is_permission_denied(api: Api, media: Path) -> None:
-    (media / "locked.m4a").write_bytes(b"x")
-    (media / "locked.m4a").chmod(0)
-
-    job = api.wait(api.submit("file:locked.m4a")["job_id"], seconds=PATIENCE_S)
-
-    assert job["error"]["code"] == "PERMISSION_DENIED"
-
-
-Body = Callable[[], dict[str, Any]]
 
 
 @pytest.mark.parametrize(
