@@ -11,11 +11,10 @@ from celery import Celery, signals
 from shared.artifacts import ArtifactStore, open_store
 from shared.clients import WORKER_RETRIES, connect
 from shared.log import configure_logging, logger
+from shared.pools import say_alive
 from shared.settings import settings
 from shared.stages import STAGES
-from shared.store import PREFIX, JobStore
-
-WORKER_TTL_S = 10  # a pool counts as gone when it was silent for this long; it speaks every 2 s
+from shared.store import JobStore
 
 # TERM is what every supervisor sends. Celery's answer to QUIT, give running messages back and go, is the one we want.
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
@@ -60,8 +59,5 @@ def _forget_the_parents_connections(**_: object) -> None:
 
 @signals.heartbeat_sent.connect
 def _say_that_the_pool_lives(sender: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
-    host = f"{socket.gethostname()}-{os.getpid()}"
-    with _heartbeat_redis().pipeline(transaction=False) as pipe:
-        for queue in sender.eventer.app.amqp.queues.consume_from:
-            pipe.set(f"{PREFIX}worker:{queue}:{host}", "1", ex=WORKER_TTL_S)
-        pipe.execute()
+    worker = f"{socket.gethostname()}-{os.getpid()}"
+    say_alive(_heartbeat_redis(), worker=worker, queues=list(sender.eventer.app.amqp.queues.consume_from))
