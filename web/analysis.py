@@ -1,0 +1,141 @@
+"""Jobs: submit, look, list, cancel, retry."""
+
+from functools import partial
+from typing import Any
+
+from flask import Response, jsonify, request, url_for
+from kombu.exceptions import OperationalError
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared import jobs
+from shared.errors import InvalidRequest, JobConflict
+from shared.jobs import Job, Refused, utc_now
+from shared.log import logger
+from shared.stages import JobStatus
+from shared.views import job_view, progress_of
+from tasks import pipeline
+from web.auth import own_job, owner
+from web.body import blueprint
+from web.schemas import (
+    JobSchema,
+    JobsQuerySchema,
+    JobsSchema,
+    StatusSchema,
+    SubmissionHeadersSchema,
+    SubmissionQuerySchema,
+    SubmissionSchema,
+)
+from web.services import services
+from web.submission import digest, new_job
+
+blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
+LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
+log = logger("klipstream.web")
+
+
+def job_response(job: Job, status: int) -> Response:
+    response = jsonify(job_view(job))
+    response.status_code = status
+    if status != 200 or request.method == "POST":
+        response.headers["Location"] = url_for("analysis.job", job_id=job.job_id)
+    return response
+
+
+@blp.route("/api/v1/analysis", methods=["POST"])
+@blp.arguments(SubmissionSchema)
+@blp.arguments(SubmissionQuerySchema, location="query")
+@blp.arguments(SubmissionHeadersSchema, location="headers")
+@blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
+@blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
+def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any]) -> Response:
+    """Analyse a recording.
+
+    The answer comes at once; follow the job's stream to see it work. The same recording and options, still at work for
+    the same key, give that job again unless `force=true`.
+    """
+    own = services()
+    created = own.store.create(
+        new_job(body, owner=owner(), config=own.config),
+        max_active=own.config.max_active_jobs_per_key,
+        idempotency_key=headers["idempotency_key"],
+        body_hash=digest(body),
+        force=query["force"],
+    )
+    if created.is_new:
+        log.info("job_created", job_id=created.job.job_id, kind=created.job.source["kind"])
+        _send(created.job)
+    return job_response(created.job, 202 if created.is_new else 200)
+
+
+def _send(job: Job) -> None:
+    """Put the job on the queues. With the broker down it stays in the database, and the reaper sends it later."""
+    try:
+        pipeline.send(job)
+    except OperationalError as error:
+        log.warning("job_not_sent", job_id=job.job_id, reason=str(error))
+
+
+@blp.route("/api/v1/analysis/<job_id>")
+@blp.response(200, JobSchema)
+def job(job_id: str) -> Response:
+    """One job."""
+    return job_response(own_job(job_id), 200)
+
+
+@blp.route("/api/v1/analysis/<job_id>/status")
+@blp.response(200, StatusSchema, headers={"ETag": {"schema": {"type": "string"}}})
+@blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.")
+def status(job_id: str) -> AnyResponse:
+    """The job's status, progress and error only, with an ETag for cheap polling."""
+    found = own_job(job_id)
+    response = jsonify(status=found.status.value, progress=progress_of(found), error=found.error)
+    response.set_etag(f"{found.job_id}-{found.seq}")
+    response.headers["Cache-Control"] = "no-cache"
+    return response.make_conditional(request)
+
+
+@blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
+@blp.response(202, JobSchema, headers=LOCATION)
+def cancel(job_id: str) -> Response:
+    """Cancel a job: running work stops, its files are removed."""
+    cancelled = _change(job_id, jobs.cancel)
+    try:
+        pipeline.clean_up(job_id)
+    except OperationalError as error:
+        log.warning("clean_up_not_sent", job_id=job_id, reason=str(error))
+    return job_response(cancelled, 202)
+
+
+@blp.route("/api/v1/analysis/<job_id>/retry", methods=["POST"])
+@blp.response(202, JobSchema, headers=LOCATION)
+def retry(job_id: str) -> Response:
+    """Go on with a failed or cancelled job, from the first unfinished stage, as a new attempt."""
+    again = _change(job_id, jobs.retry)
+    _send(again)
+    return job_response(again, 202)
+
+
+def _change(job_id: str, transition: Any) -> Job:  # noqa: ANN401 -- a function of shared.jobs
+    own_job(job_id)
+    try:
+        return services().store.change(job_id, partial(transition, now=utc_now()))
+    except Refused as error:
+        raise JobConflict(str(error)) from None
+
+
+@blp.route("/api/v1/jobs")
+@blp.arguments(JobsQuerySchema, location="query")
+@blp.response(200, JobsSchema)
+def list_jobs(query: dict[str, Any]) -> Response:
+    """Your jobs, newest first, a page at a time."""
+    try:
+        page = services().store.page(
+            owner(),
+            status=JobStatus(query["status"]) if query["status"] else None,
+            video_id=query["video_id"],
+            limit=query["limit"],
+            cursor=query["cursor"],
+        )
+    except ValueError:
+        raise InvalidRequest(errors={"cursor": ["Must be the next_cursor of the page before."]}) from None
+    return jsonify(jobs=[job_view(found) for found in page.jobs], next_cursor=page.next_cursor)

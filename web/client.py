@@ -1,0 +1,103 @@
+"""A small client of our own HTTP API, for the commands."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, cast
+
+import httpx
+from httpx_sse import SSEError, connect_sse
+
+TIMEOUT_S = 30.0
+STREAM_SILENCE_S = 45.0  # three missed comments: the connection is dead
+MAX_RECONNECTS = 60  # in a row, without an event between them
+RECONNECT_S = 1.0
+TOO_MANY = 429
+API = "/api/v1"
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """The server answered with a problem."""
+
+    def __init__(self, problem: Answer) -> None:
+        self.problem = problem
+        super().__init__(str(problem.get("detail") or problem.get("title") or "refused"))
+
+
+class Unreachable(Exception):
+    """There is no server at this address, or it went away."""
+
+
+class Client:
+    """Raises Refused and Unreachable."""
+
+    def __init__(self, base_url: str, *, key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.base_url = base_url
+        # Our own server: no proxy of the environment lies between.
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, body: Answer) -> Answer:
+        return self._call("POST", f"{API}/analysis", json=body)
+
+    def job(self, job_id: str) -> Answer:
+        return self._call("GET", f"{API}/analysis/{job_id}")
+
+    def results(self, job_id: str) -> Answer:
+        return self._call("GET", f"{API}/analysis/{job_id}/results")
+
+    def jobs(self, *, limit: int) -> list[Answer]:
+        return cast("list[Answer]", self._call("GET", f"{API}/jobs?limit={limit}")["jobs"])
+
+    def _call(self, method: str, path: str, json: Answer | None = None) -> Answer:
+        try:
+            response = self._http.request(method, path, json=json)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.base_url} does not answer ({error})") from error
+        return _checked(response)
+
+    def events(self, job_id: str) -> Iterator[Answer]:
+        """The job's events until it has ended, over as many connections as it takes."""
+        last_id: str | None = None
+        failures = 0
+        while failures < MAX_RECONNECTS:
+            try:
+                for event_id, event in self._stream(job_id, last_id):
+                    last_id, failures = event_id or last_id, 0
+                    yield event
+                    if event["event"] == "stream_ended":
+                        return
+            except (httpx.HTTPError, SSEError):
+                failures += 1
+            time.sleep(RECONNECT_S)
+        raise Unreachable(f"{self.base_url} does not answer any more")
+
+    def _stream(self, job_id: str, last_id: str | None) -> Iterator[tuple[str, Answer]]:
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        timeout = httpx.Timeout(TIMEOUT_S, read=STREAM_SILENCE_S)
+        path = f"{API}/analysis/{job_id}/stream"
+        with connect_sse(self._http, "GET", path, headers=headers, timeout=timeout) as source:
+            if source.response.is_client_error and source.response.status_code != TOO_MANY:
+                source.response.read()
+                _checked(source.response)
+            for event in source.iter_sse():
+                yield event.id, event.json()
+
+
+def _checked(response: httpx.Response) -> Answer:
+    try:
+        answer = response.json()
+    except ValueError:
+        raise Unreachable(f"{response.url} is not KlipStream (it answered {response.status_code})") from None
+    if response.is_error:
+        raise Refused(answer)
+    return cast("Answer", answer)

@@ -1,0 +1,117 @@
+"""What the commands show: a bar per stage, the highlights, the list of jobs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from shared.stages import STAGES
+
+Show = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def progress_shown(console: Console) -> Iterator[Show]:
+    """Bars on a terminal; where there is none, a line whenever the status changes. Yields what to call with events."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.percentage:>5.1f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {
+            stage.name: progress.add_task(stage.title, total=100, start=False) for stage in STAGES
+        }
+        self._total = progress.add_task("[bold]Total", total=100)
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        at = event["progress"]
+        for stage, task in self._tasks.items():
+            percent = at["stage_progress"].get(stage, 0)
+            if percent > 0 or at["current_stage"] == stage:
+                self._progress.start_task(task)
+            self._progress.update(task, completed=percent)
+            if percent >= 100:
+                self._progress.stop_task(task)
+        self._progress.update(self._total, completed=at["percentage"])
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = ""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["status"] != self._status:
+            self._status = event["status"]
+            self._console.print(f"{event['progress']['percentage']:5.1f} %  {self._status}", highlight=False)
+
+
+def results_shown(console: Console, results: dict[str, Any], *, base_url: str, folder: Path | None) -> None:
+    """The ranked highlights and where their clips are: files when `folder` has them, else addresses."""
+    video = results.get("video") or {}
+    table = Table(title=escape(video.get("title") or results["job_id"]), show_lines=True, expand=True)
+    for name, options in _COLUMNS.items():
+        table.add_column(name, **options)
+    for highlight in results["highlights"]:
+        reasons = "; ".join(highlight.get("reasons") or [])
+        table.add_row(
+            str(highlight["rank"]),
+            f"{clock(highlight['start_seconds'])}-{clock(highlight['end_seconds'])}",
+            f"{highlight['score']:.2f}",
+            str(highlight.get("emotion") or ""),
+            escape(f"{highlight.get('title') or ''}\n{reasons}".strip()),
+        )
+    console.print(table)
+    for highlight in results["highlights"]:
+        if highlight.get("clip_url"):
+            console.print(
+                f"{highlight['rank']:>3}  {_place(highlight['clip_url'], base_url, folder)}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    for warning in results.get("warnings") or []:
+        console.print(f"Note: {warning}", style="yellow", markup=False, highlight=False)
+
+
+_COLUMNS: dict[str, dict[str, Any]] = {
+    "#": {"justify": "right", "no_wrap": True},
+    "when": {"no_wrap": True},
+    "score": {"no_wrap": True},
+    "emotion": {"no_wrap": True},
+    "why": {"ratio": 1},
+}
+
+
+def _place(url: str, base_url: str, folder: Path | None) -> str:
+    if folder is not None and (path := folder / url.partition("/files/")[2]).is_file():
+        return str(path)
+    return base_url + url
+
+
+def clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def job_table(jobs: list[dict[str, Any]]) -> Table:
+    table = Table()
+    for name in ("job", "status", "%", "attempt", "created", "source"):
+        table.add_column(name, no_wrap=name != "source", overflow="fold")
+    for job in jobs:
+        percent = f"{job['progress']['percentage']:.0f}"
+        table.add_row(
+            job["job_id"], job["status"], percent, str(job["attempt"]), job["created_at"][:19], escape(job["url"])
+        )
+    return table

@@ -1,0 +1,58 @@
+"""Puts the application together."""
+
+from flask import Flask
+from flask_smorest import Api
+
+from shared.settings import Settings
+from web import analysis, auth, files, headers, limits, metrics, ops, problems, services, stream
+from web.body import MAX_BODY_BYTES
+from web.pages import pages
+from web.schemas import ProblemSchema
+
+BLUEPRINTS = (analysis.blp, stream.blp, files.blp, ops.blp)
+
+
+def build_app(config: Settings) -> Flask:
+    app = Flask("web")
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        API_TITLE="KlipStream",
+        API_VERSION=services.version(),
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        # The pages come from web/templates, which go before flask-smorest's own: no inline script, our own assets.
+        OPENAPI_SWAGGER_UI_PATH="/docs",
+        OPENAPI_SWAGGER_UI_URL="/static/swagger-ui/",
+        OPENAPI_REDOC_PATH="/redoc",
+        OPENAPI_REDOC_URL="/static/redoc/redoc.standalone.js",
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined] # the default provider has it
+    app.url_map.strict_slashes = False
+    own = services.Services(config)
+    services.install(app, own)
+    # The order is that of the checks before a request: headers, metrics, limits, keys.
+    headers.register(app, config)
+    metrics.register(app, own)
+    limits.register(app, config, own)
+    auth.register(app)
+    _register_api(app)
+    app.register_blueprint(pages)
+    problems.register(app)
+    return app
+
+
+def _register_api(app: Flask) -> None:
+    api = Api(spec_kwargs={"info": {"description": _DESCRIPTION, "license": {"name": "MIT"}}})
+    api.ERROR_SCHEMA = ProblemSchema
+    api.init_app(app)
+    api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+    api.spec.options["security"] = [{"key": []}, {}]
+    for response in ("DEFAULT_ERROR", "SERVICE_UNAVAILABLE"):
+        api.spec.components.responses.pop(response, None)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+
+
+_DESCRIPTION = """Ranked highlights from long streams. Submit a recording, follow its progress, fetch clips and data.
+Errors are `application/problem+json`; every code is explained at [/docs/errors](/docs/errors)."""

@@ -1,0 +1,122 @@
+"""What a job made: the result document, its files, the exports."""
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from flask import Response, jsonify, redirect, send_file
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared.errors import FileMissing, JobConflict, ResultsNotReady
+from shared.jobs import Job
+from shared.stages import JobStatus
+from web.auth import own_job
+from web.body import blueprint
+from web.headers import FILE_POLICY
+from web.schemas import ResultsSchema
+from web.services import services
+
+MANIFEST = "manifest.json"
+RESULTS = "results.json"
+# The formats of the exports, and what their files end in.
+EXPORTS = {
+    "csv": "csv",
+    "srt": "srt",
+    "vtt": "vtt",
+    "chapters": "txt",
+    "edl": "edl",
+    "fcpxml": "fcpxml",
+    "otio": "otio",
+}
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".edl": "text/plain",
+    ".fcpxml": "application/xml",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".m4a": "audio/mp4",
+    ".mp4": "video/mp4",
+    ".otio": "application/json",
+    ".srt": "application/x-subrip",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".vtt": "text/vtt",
+}
+blp = blueprint("files", "What a job made.")
+
+
+@blp.route("/api/v1/analysis/<job_id>/results")
+@blp.response(200, ResultsSchema)
+def results(job_id: str) -> Response:
+    """The result document of a completed job."""
+    found = own_job(job_id)
+    _require_completed(found)
+    data, _ = services().artifacts.read(found.job_id, RESULTS)
+    return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
+
+
+@blp.route("/api/v1/analysis/<job_id>/files/<path:name>")
+@blp.response(200, {"type": "string", "format": "binary"}, content_type="*/*", description="The file.")
+@blp.alt_response(206, description="The range that was asked for.")
+@blp.alt_response(302, description="A signed address in the cloud storage.")
+@blp.alt_response(304, description="Not changed since the ETag in If-None-Match.")
+def file(job_id: str, name: str) -> AnyResponse:
+    """A file of the job; byte ranges are served."""
+    found = own_job(job_id)
+    manifest = _manifest(found)
+    if name == MANIFEST:
+        return jsonify(job_id=found.job_id, files=manifest)
+    return _hand_out(found, name, manifest)
+
+
+@blp.route(f"/api/v1/analysis/<job_id>/export/<any({', '.join(EXPORTS)}):form>")
+@blp.response(200, {"type": "string"}, content_type="*/*", description="The file.")
+def export(job_id: str, form: str) -> AnyResponse:
+    """The highlights for an editor, a player or a spreadsheet."""
+    found = own_job(job_id)
+    _require_completed(found)
+    response = _hand_out(found, f"exports/highlights.{EXPORTS[form]}", _manifest(found))
+    response.headers["Content-Disposition"] = f'attachment; filename="highlights.{EXPORTS[form]}"'
+    return response
+
+
+def _require_completed(job: Job) -> None:
+    if job.status in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        raise JobConflict(f"The job is {job.status.value}, so there are no results.")
+    if job.status is not JobStatus.COMPLETED:
+        raise ResultsNotReady
+
+
+def _manifest(job: Job) -> dict[str, Any]:
+    """Every finished file: size, sha256, stage and attempt by name. Nothing else in storage can be asked for."""
+    try:
+        data, _ = services().artifacts.read(job.job_id, MANIFEST)
+    except FileMissing:
+        return {}
+    files: dict[str, Any] = json.loads(data)["files"]
+    return files
+
+
+def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
+    if name not in manifest:
+        raise FileMissing
+    served = services().artifacts.serve(job.job_id, name)
+    if served.url is not None:
+        response = redirect(served.url)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    if served.path is None:
+        raise FileMissing
+    response = send_file(
+        served.path,
+        mimetype=MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream"),
+        conditional=True,
+        etag=manifest[name]["sha256"],
+    )
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+# Set where flask-talisman looks for a view's own policy.
+file.talisman_view_options = {"content_security_policy": FILE_POLICY}

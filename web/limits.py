@@ -1,0 +1,77 @@
+"""How often one key, or one address without keys, may ask. Counted in Redis, so all web processes count together."""
+
+import math
+import time
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, request
+from flask_limiter import Limiter
+from flask_limiter.errors import RateLimitExceeded as LimiterSaysNo
+
+from shared.errors import RateLimitExceeded
+from shared.settings import Settings, SettingsError
+from shared.valkey import redis_url
+from web.auth import is_api_call, owner_of_request
+from web.problems import problem_response
+from web.services import Services, services
+
+SUBMIT_ENDPOINT = "analysis.submit"
+EXTENSION = "klipstream-limiter"
+
+
+def _is_submission() -> bool:
+    return request.endpoint == SUBMIT_ENDPOINT
+
+
+def _rate() -> str:
+    config = services().config
+    return (config.rate_limit_submit if _is_submission() else config.rate_limit_read).text
+
+
+def _who() -> str:
+    """A wrong key counts for the address it came from, so keys can't be tried out quickly."""
+    kind = "submit" if _is_submission() else "read"
+    return f"{kind}:{owner_of_request() or request.remote_addr}"
+
+
+def _storage_uri(config: Settings) -> str:
+    try:
+        uri = redis_url(config)
+    except SettingsError:
+        # No stack was ever started here: a command such as `analyze` runs, nothing is served.
+        return "memory://"
+    return uri.replace("unix://", "redis+unix://", 1)
+
+
+def _shared_pool(own: Services) -> Any:  # noqa: ANN401 -- the limiter's annotation knows no pools, its storage does
+    return {"connection_pool": own.redis.connection_pool}
+
+
+def limiter_for(config: Settings, own: Services) -> Limiter:
+    uri = _storage_uri(config)
+    return Limiter(
+        _who,
+        application_limits=[_rate],
+        application_limits_exempt_when=lambda: not is_api_call(),
+        storage_uri=uri,
+        # The limiter's own pool would fail at its 101st connection; ours waits for a free one.
+        storage_options=_shared_pool(own) if uri != "memory://" else {},
+        # Without Redis each process counts for itself: reads go on being answered, if only with an error.
+        in_memory_fallback_enabled=True,
+        key_prefix="klip:limit",
+    )
+
+
+def _refuse(error: LimiterSaysNo) -> Response:
+    limiter = cast("Limiter", current_app.extensions[EXTENSION])
+    current = limiter.current_limit
+    wait_s = max(1, math.ceil(current.reset_at - time.time())) if current else 1
+    rate = _rate()
+    return problem_response(RateLimitExceeded(f"More than {rate} requests.", retry_after_s=wait_s))
+
+
+def register(app: Flask, config: Settings, own: Services) -> None:
+    limiter = limiter_for(config, own)
+    limiter.init_app(app)
+    app.extensions[EXTENSION] = limiter
+    app.register_error_handler(LimiterSaysNo, _refuse)

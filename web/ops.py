@@ -1,0 +1,117 @@
+"""What operators and scalers look at: health, readiness, queues, reliability, the error catalogue."""
+
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+from flask import Response, jsonify
+
+from shared.errors import KlipError, ServiceUnavailable, catalogue
+from shared.settings import Settings
+from shared.stages import QUEUES
+from web.body import blueprint
+from web.problems import problem_response
+from web.queues import live_workers, queue_figures, reliability_figures
+from web.schemas import ErrorsSchema, QueuesSchema, ReliabilitySchema
+from web.services import Services, redis_errors, services
+
+MIN_FREE_BYTES = 1 << 30
+READY_KEY = "klip:ready:"
+blp = blueprint("ops", "For operators.")
+
+
+@blp.route("/health")
+@blp.response(200, {"type": "object"})
+def health() -> Response:
+    """Whether the web process is alive."""
+    return jsonify(status="ok")
+
+
+@blp.route("/ready")
+@blp.response(200, {"type": "object"})
+@blp.alt_response(503, "SERVICE_UNAVAILABLE")
+def ready() -> Response:
+    """Whether work can be taken, with a reason for each part that can't."""
+    reasons = {name: _reason(check) for name, check in _checks(services()).items()}
+    parts = {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
+    missing = [name for name, reason in reasons.items() if reason is not None]
+    if missing:
+        return problem_response(ServiceUnavailable(f"Not ready: {', '.join(missing)}."), ready=False, parts=parts)
+    return jsonify(ready=True, parts=parts)
+
+
+def _checks(own: Services) -> dict[str, Callable[[], None]]:
+    checks: dict[str, Callable[[], None]] = {
+        "redis": lambda: _check_redis(own.redis),
+        "artifacts": own.artifacts.check,
+        "disk": lambda: _check_disk(own.config),
+    }
+    return checks | {f"worker-{queue}": _worker_check(own.redis, queue) for queue in QUEUES}
+
+
+def _reason(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except KlipError as error:
+        return error.detail
+    return None
+
+
+def _check_redis(client: redis.Redis) -> None:
+    with redis_errors():
+        client.set(READY_KEY + socket.gethostname(), "1", ex=10)
+
+
+def _check_disk(config: Settings) -> None:
+    # DATA_DIR may not have been made yet; its disk is that of the nearest folder above.
+    folder = next(path for path in (config.data_dir, *config.data_dir.parents) if Path(path).exists())
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_BYTES:
+        raise ServiceUnavailable(f"Only {free >> 20} MiB are free in DATA_DIR.")
+
+
+def _worker_check(client: redis.Redis, queue: str) -> Callable[[], None]:
+    def check() -> None:
+        if not live_workers(client)[queue]:
+            raise ServiceUnavailable(f"No worker listens to the queue {queue}.")
+
+    return check
+
+
+@blp.route("/api/v1/queues")
+@blp.response(200, QueuesSchema)
+def queues() -> Response:
+    """How busy each queue is, for scaling decisions."""
+    return jsonify(queues=queue_figures(services().store))
+
+
+@blp.route("/api/v1/reliability")
+@blp.response(200, ReliabilitySchema)
+def reliability() -> Response:
+    """Retries per operation and the state of every circuit breaker."""
+    return jsonify(reliability_figures(services().redis))
+
+
+@blp.route("/api/v1/errors")
+@blp.response(200, ErrorsSchema)
+def errors() -> Response:
+    """Every error there is."""
+    return jsonify(errors=error_entries())
+
+
+def error_entries() -> list[dict[str, Any]]:
+    return [
+        {
+            "code": code,
+            "title": cls.title(),
+            "error_type": cls.error_type.value,
+            "status": cls.http_status,
+            "retryable": cls.retryable,
+            "retry_after_seconds": cls.default_retry_after_s if cls.retryable else None,
+            "suggested_action": cls.suggested_action,
+        }
+        for code, cls in catalogue().items()
+    ]

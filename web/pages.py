@@ -1,0 +1,55 @@
+"""The pages and addresses that are not the API: /, /docs, /redoc, /docs/errors, /console."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_from_directory, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from web.ops import error_entries
+from web.services import version
+
+CONSOLE = Path(__file__).resolve().parent / "console"
+LINKS = {
+    "console": "/console",
+    "docs": "/docs",
+    "redoc": "/redoc",
+    "openapi": "/openapi.json",
+    "errors": "/docs/errors",
+    "health": "/health",
+    "ready": "/ready",
+    "metrics": "/metrics",
+    "analysis": "/api/v1/analysis",
+    "jobs": "/api/v1/jobs",
+}
+pages = Blueprint("pages", __name__)
+
+
+@pages.get("/")
+def index() -> AnyResponse:
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        return redirect(url_for("pages.console"))
+    return jsonify(name="KlipStream", version=version(), links=LINKS)
+
+
+@pages.get("/docs/errors")
+def errors() -> str:
+    return render_template("errors.html", errors=error_entries())
+
+
+@pages.get("/console")
+def console() -> Response:
+    return _console_file("index.html")
+
+
+@pages.get("/console/<any('console.js', 'console.css', 'icon.svg'):name>")
+def console_asset(name: str) -> Response:
+    return _console_file(name)
+
+
+@pages.get("/favicon.ico")
+def favicon() -> Response:
+    return _console_file("icon.svg")
+
+
+def _console_file(name: str) -> Response:
+    return send_from_directory(CONSOLE, name, max_age=0)

@@ -1,0 +1,75 @@
+"""Figures about the pools, read from Redis when somebody asks."""
+
+from typing import Any
+
+import redis
+
+from shared import pools
+from shared.jobs import Job, seconds_since, utc_now
+from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
+from shared.store import PREFIX, JobStore
+from web.services import redis_errors
+
+
+def live_workers(client: redis.Redis) -> dict[str, int]:
+    """Worker processes by queue."""
+    with redis_errors():
+        return pools.live_workers(client, list(QUEUES))
+
+
+def queue_figures(store: JobStore) -> dict[str, dict[str, Any]]:
+    """The figures of every queue by its name."""
+    jobs, now = store.active(), utc_now()
+    workers = live_workers(store.redis)
+    with redis_errors(), store.redis.pipeline(transaction=False) as pipe:
+        for queue in QUEUES:
+            pipe.llen(queue)
+        lengths = pipe.execute()
+    return {
+        queue: {
+            "waiting": waiting,
+            "running": sum(1 for job in jobs if job.holder is not None and _queue_of(job) == queue),
+            "oldest_wait_seconds": _oldest_wait(jobs, queue, now),
+            "workers": workers[queue],
+            "mean_seconds": None if queue == DELIVERY_QUEUE else _mean_seconds(store.redis, queue),
+        }
+        for queue, waiting in zip(QUEUES, lengths, strict=True)
+    }
+
+
+def _queue_of(job: Job) -> str | None:
+    return STAGE_BY_NAME[job.stage].queue if job.stage else None
+
+
+def _oldest_wait(jobs: list[Job], queue: str, now: str) -> float | None:
+    waits = [
+        seconds_since(job.waiting_since, now)
+        for job in jobs
+        if job.holder is None and job.waiting_since and _queue_of(job) == queue
+    ]
+    # A job that waits for its next try does not wait for a worker yet.
+    due = [wait for wait in waits if wait >= 0]
+    return round(max(due), 3) if due else None
+
+
+def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
+    """Seconds of work that a job means for the queue; None until all its stages have been measured."""
+    total = 0.0
+    for stage in STAGES:
+        if stage.queue == queue:
+            with redis_errors():
+                seconds, count = client.hmget(f"{PREFIX}seconds:{stage.name}", "sum", "count")
+            if not (seconds and count and int(count)):
+                return None
+            total += float(seconds) / int(count)
+    return round(total, 3)
+
+
+def reliability_figures(client: redis.Redis) -> dict[str, Any]:
+    with redis_errors():
+        retries = client.hgetall(f"{PREFIX}retries")
+        breakers = {
+            str(key).removeprefix(f"{PREFIX}breaker:"): client.hgetall(key)
+            for key in sorted(set(client.scan_iter(match=f"{PREFIX}breaker:*", count=SCAN_BATCH, _type="hash")))
+        }
+    return {"breakers": breakers, "retries": {name: int(count) for name, count in sorted(retries.items())}}

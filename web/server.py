@@ -1,0 +1,46 @@
+"""How gunicorn logs: through shared.log, one line a request, never the query string (it may hold a key)."""
+
+from datetime import timedelta
+from typing import Any
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from shared.log import configure_logging, logger
+
+QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+access_log = logger("klipstream.access")
+
+
+class StructuredLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's own messages and the access log in the form of all our logs."""
+
+    def setup(self, cfg: Config) -> None:
+        configure_logging()
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower())
+        self.error_log.setLevel(self.loglevel)
+        self.error_log.addFilter(_is_not_a_lost_client)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ANN401
+        path = environ.get("PATH_INFO", "")
+        if path in QUIET_PATHS:
+            return
+        headers = {str(name).lower(): value for name, value in resp.headers}
+        access_log.info(
+            "request",
+            method=environ.get("REQUEST_METHOD"),
+            path=path,
+            status=resp.status_code,
+            seconds=round(request_time.total_seconds(), 4),
+            bytes=resp.sent,
+            address=environ.get("REMOTE_ADDR"),
+            request_id=headers.get("x-request-id"),
+        )
+
+
+def _is_not_a_lost_client(record: Any) -> bool:  # noqa: ANN401 -- a filter takes a LogRecord
+    """A client that stopped reading ends in a timeout of its socket: everyday, not an error with a trace."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return not (kind is not None and issubclass(kind, TimeoutError))

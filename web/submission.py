@@ -1,0 +1,83 @@
+"""From a valid request to a job: its source, its fingerprint, and the refusals that need the settings."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from shared.errors import InvalidRequest, UnsupportedSource
+from shared.jobs import Job, Options, utc_now
+from shared.settings import Settings
+from shared.source_url import SourceRef, classify_url, split_address
+
+
+def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
+    """A queued job for a body that passed SubmissionSchema.
+
+    Raises InvalidTwitchUrl, UnsupportedSource, InvalidRequest.
+    """
+    source = classify_url(
+        body["url"],
+        media_hosts=config.media_hosts,
+        local_allowed=config.local_media_dir is not None,
+        private_hosts=config.allow_private_hosts,
+    )
+    chat_ref = _chat_ref(body["chat_url"], source)
+    options = Options(**{**body["options"], "transcriber": _transcriber(body["options"]["transcriber"], config)})
+    now = utc_now()
+    return Job(
+        job_id=uuid4().hex,
+        owner=owner,
+        url=body["url"],
+        source=source._asdict(),
+        fingerprint=digest({"source": source._asdict(), "chat": chat_ref, "options": asdict(options)}),
+        created_at=now,
+        updated_at=now,
+        waiting_since=now,
+        video_id=source.ref if source.kind != "direct" else digest(source.ref)[:16],
+        chat_ref=chat_ref,
+        callback_url=_callback_url(body["callback_url"], config),
+        options=options,
+    )
+
+
+def digest(value: object) -> str:
+    """The same for the same meaning: sha256 of canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _chat_ref(text: str | None, source: SourceRef) -> str | None:
+    if text is None:
+        return None
+    if source.kind != "local":
+        raise InvalidRequest(errors={"chat_url": ["Only file: sources take a chat file."]})
+    try:
+        chat = classify_url(text, media_hosts=(), local_allowed=True)
+    except UnsupportedSource as error:
+        raise InvalidRequest(errors={"chat_url": [error.detail]}) from None
+    if chat.kind != "local":
+        raise InvalidRequest(errors={"chat_url": ["Must be file:NAME."]})
+    return chat.ref
+
+
+def _transcriber(asked: str | None, config: Settings) -> str | None:
+    if asked == "deepgram" and not config.deepgram_api_key:
+        raise InvalidRequest(errors={"options.transcriber": ["This server has no DEEPGRAM_API_KEY."]})
+    if asked == "auto":
+        return "deepgram" if config.deepgram_api_key else "whisper"
+    return asked
+
+
+def _callback_url(text: str | None, config: Settings) -> str | None:
+    if text is None:
+        return None
+    if config.webhook_secret is None:
+        raise InvalidRequest(errors={"callback_url": ["This server sends no callbacks: WEBHOOK_SECRET is not set."]})
+    try:
+        host, port, scheme = split_address(text)
+    except UnsupportedSource as error:
+        raise InvalidRequest(errors={"callback_url": [error.detail]}) from None
+    if scheme != "https" and f"{host}:{port}" not in config.allow_private_hosts:
+        raise InvalidRequest(errors={"callback_url": ["Must be an https:// address."]})
+    return text
