@@ -14,7 +14,7 @@ Messages go to the pub/sub channel job:ID in flask-sse's form.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -292,6 +292,16 @@ class JobStore:
         with _redis_errors():
             ids = self.redis.zrange(f"{PREFIX}finished", "-inf", _ms(moment), byscore=True, offset=0, num=limit)
         return self._load([str(job_id) for job_id in ids])
+
+    def count_by_status(self, owners: Iterable[str]) -> dict[JobStatus, int]:
+        """How many jobs of these owners are kept in each status."""
+        names = list(owners)
+        with _redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+            for status in JobStatus:
+                for owner in names:
+                    pipe.zcard(f"{PREFIX}index:{owner}:status:{status}")
+            counts = iter(pipe.execute())
+        return {status: sum(next(counts) for _ in names) for status in JobStatus}
 
     def page(
         self,
