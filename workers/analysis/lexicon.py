@@ -13,9 +13,7 @@ CROWDS = ("greetings", "farewells", "answers", "thanks", "games", "music")
 _VALENCE = {"excitement": 2.2, "funny": 1.8, "happiness": 2.4, "anger": -2.0, "sadness": -1.6, "shock": -0.4}
 _CHANNEL_EMOTE = re.compile(r"[a-z][a-z0-9]{1,14}([A-Z0-9][A-Za-z0-9]{0,20})\Z")
 _RUNS = re.compile(r"(.)\1+")
-_LAUGH = re.compile(
-    r"(?:a?(?:ha|he|hi|ja|je|ah|ха|ах|хе|哈|ㅋ|ㅎ|w|ｗ|笑|k(?=kkk)){3,}[ahjwxkхфа]*|k{4,}|5{3,}|23{2,})\Z"
-)
+_LAUGH = re.compile(r"(?:a?(?:ha|he|hi|ja|je|ah|ха|ах|хе|哈|ㅋ|ㅎ|ｗ|笑){3,}[ahjwxkхфа]*|k{4,}|5{3,}|23{2,})\Z")
 _EDGES = " \t\"'`.,;!?~*_()[]{}<>|…。，！？、～「」『』"
 _MAX_TOKEN_CHARS = 60
 

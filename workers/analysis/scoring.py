@@ -25,6 +25,7 @@ LEAD_S = 3  # the chat window begins this long before the reaction is due
 SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
 USUAL_BURST_RATIO = 3.0  # how far the bursts of the training data stood above their surroundings
 ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burst
+WORDLESS_Z = 1.0  # a burst of messages that are not known to react has to be this much clearer
 LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
 
 SOUND_PER_Z = 0.15
@@ -137,7 +138,9 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     z["reactions"] = _count_z(due(chat.sums["reaction"]))
     for index, name in enumerate(EMOTIONS):
         z[name] = _count_z(due(chat.emotions[index]))
-    lack = np.minimum(0.0, z["reactions"] - ENOUGH_Z) * LACK_PER_Z
+    # In languages the lexicon does not know, messages that are no crowd's still tell that something happened.
+    burst = np.maximum(z["reactions"], _count_z(np.maximum(count - due(chat.sums["crowd"]), 0.0)) - WORDLESS_Z)
+    lack = np.minimum(0.0, burst - ENOUGH_Z) * LACK_PER_Z
     return chat_log_odds(**shares, log_rate=log_rate, weights=shipped_weights()) + lack
 
 
