@@ -10,6 +10,8 @@ from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
 from shared.store import PREFIX, JobStore
 from web.services import redis_errors
 
+SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
+
 
 def live_workers(client: redis.Redis) -> dict[str, int]:
     """Worker processes by queue."""
