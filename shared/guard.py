@@ -20,7 +20,13 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from shared.errors import ConnectionFailed, DnsResolutionFailed, KlipError, NetworkTimeout, UnsupportedSource
 from shared.source_url import split_address
@@ -182,15 +188,23 @@ def _read_whole(response: requests.Response) -> BytesIO:
     """The whole body. Raises ConnectionFailed past MAX_BODY_BYTES and NetworkTimeout past MAX_BODY_SECONDS."""
     body = BytesIO()
     deadline = time.monotonic() + MAX_BODY_SECONDS
-    for chunk in response.iter_content(64 * 1024):
-        body.write(chunk)
-        if body.tell() > MAX_BODY_BYTES:
-            response.close()
-            raise ConnectionFailed("A server sent a far too long answer.")
-        if time.monotonic() > deadline:
-            response.close()
-            raise NetworkTimeout
-    response.close()
+    try:
+        # `read1` gives what there is, so a server that sends byte by byte can't hold us in one call.
+        while chunk := response.raw.read1(64 * 1024, decode_content=True):
+            body.write(chunk)
+            if body.tell() > MAX_BODY_BYTES:
+                raise ConnectionFailed("A server sent a far too long answer.")
+            if time.monotonic() > deadline:
+                raise NetworkTimeout
+    except ReadTimeoutError as error:
+        raise NetworkTimeout from error
+    except HTTPError as error:
+        raise ConnectionFailed from error
+    finally:
+        if response.raw.closed:
+            response.raw.release_conn()
+        else:
+            response.raw.close()
     body.seek(0)
     return body
 

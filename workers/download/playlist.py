@@ -73,23 +73,23 @@ def _only_sound(codecs: Sequence[str]) -> bool:
     return bool(named) and all(codec.startswith(SOUND_ONLY_CODECS) for codec in named)
 
 
-def sound_rendition(renditions: Sequence[Rendition]) -> Rendition:
-    """The cheapest one with sound: sound alone, else the smallest picture. Raises UnsupportedFormat."""
-    if not renditions:
-        raise UnsupportedFormat("The playlist names no rendition.")
-    return min(renditions, key=lambda one: (not one.sound_only, one.height, one.bandwidth or math.inf, one.name))
+def by_sound(renditions: Sequence[Rendition]) -> list[Rendition]:
+    """The cheapest with sound first: sound alone, then the smallest picture."""
+    return sorted(renditions, key=lambda one: (not one.sound_only, one.height, one.bandwidth or math.inf, one.name))
 
 
-def picture_rendition(renditions: Sequence[Rendition], *, max_height: int = MAX_HEIGHT) -> Rendition | None:
-    """The best picture up to `max_height`, the smallest one when all are larger, None when there is none.
+def by_picture(renditions: Sequence[Rendition], *, max_height: int = MAX_HEIGHT) -> list[Rendition]:
+    """The best picture up to `max_height` first, larger ones last; empty when there is none.
 
     Renditions that don't tell their height count as small.
     """
     pictures = [one for one in renditions if not one.sound_only]
     fitting = [one for one in pictures if one.height <= max_height]
-    if fitting:
-        return max(fitting, key=lambda one: (one.height, one.fps, one.bandwidth, one.name))
-    return min(pictures, key=lambda one: (one.height, one.bandwidth, one.name), default=None)
+    larger = [one for one in pictures if one.height > max_height]
+    return [
+        *sorted(fitting, key=lambda one: (-one.height, -one.fps, -one.bandwidth, one.name)),
+        *sorted(larger, key=lambda one: (one.height, one.bandwidth, one.name)),
+    ]
 
 
 def parse_master(text: str, url: str) -> list[Rendition] | None:

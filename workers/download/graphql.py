@@ -1,0 +1,111 @@
+"""Twitch's GraphQL: one call, its answer taken apart, and the metadata of a video."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
+from workers.download.transfer import Session, check_status, json_of, send
+
+GQL_URL = "https://gql.twitch.tv/gql"
+SERVICE = "Twitch"
+TIMEOUT_S = (10.0, 20.0)
+MAX_TEXT = 500
+
+# The number is part of the query, digits only: Twitch accepts this form from any public client id.
+_METADATA_QUERY = (
+    'query{{video(id:"{video_id}"){{id,title,createdAt,lengthSeconds,owner{{id,displayName,login}},'
+    "viewCount,game{{id,displayName}},status}}}}"
+)
+
+
+class GraphqlRefused(ExternalServiceError):
+    """Twitch's GraphQL answered with errors instead of data."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__("Twitch could not answer the request.")
+
+    @property
+    def integrity(self) -> bool:
+        """The client id may not make this call; the same call will never work with it."""
+        return "integrity" in self.message.lower()
+
+
+class Metadata(NamedTuple):
+    """status: RECORDED, RECORDING, ... as Twitch says it.  length_s: 0 while it is not processed."""
+
+    title: str | None
+    channel: str | None
+    length_s: float
+    created_at: str | None
+    game: str | None
+    views: int | None
+    status: str | None
+
+
+class Graphql:
+    """Calls by one client id; shared by threads."""
+
+    def __init__(self, session: Session, *, client_id: str) -> None:
+        self._session = session
+        self._client_id = client_id
+
+    def call(self, body: Mapping[str, Any], *, client_id: str | None = None) -> dict[str, Any]:
+        """The `data` of the answer.
+
+        Raises GraphqlRefused for errors without data, PermissionDenied for a client id that is not known,
+        RateLimitExceeded, ExternalServiceError and the network errors.
+        """
+        headers = {"Client-ID": client_id or self._client_id, "Accept": "application/json"}
+        response = send(self._session, "POST", GQL_URL, headers=headers, body=body, timeout=TIMEOUT_S)
+        check_status(response, SERVICE)
+        answer = json_of(response, SERVICE)
+        if isinstance(answer, list) and len(answer) == 1:
+            answer = answer[0]
+        if not isinstance(answer, dict):
+            raise ExternalServiceError("Twitch sent an answer of an unknown shape.")
+        errors, data = answer.get("errors"), answer.get("data")
+        if errors or answer.get("error"):
+            message = _message(errors) or str(answer.get("message") or answer.get("error"))
+            raise GraphqlRefused(message[:MAX_TEXT])
+        if response.status_code in (401, 403):
+            raise PermissionDenied("Twitch does not know the client id.")
+        if not isinstance(data, dict):
+            raise ExternalServiceError("Twitch sent an answer without data.")
+        return data
+
+
+def _message(errors: object) -> str:
+    first = errors[0] if isinstance(errors, list) and errors else None
+    return str(first.get("message", "")) if isinstance(first, dict) else ""
+
+
+def child(node: object, *names: str) -> Any:  # noqa: ANN401 - parsed JSON of any shape
+    """What is at the end of a path of members, None where one is missing or no object."""
+    for name in names:
+        if not isinstance(node, dict):
+            return None
+        node = node.get(name)
+    return node
+
+
+def text_of(value: object, limit: int = MAX_TEXT) -> str | None:
+    return value[:limit] if isinstance(value, str) and value else None
+
+
+def metadata_of(graphql: Graphql, video_id: str) -> Metadata:
+    """What Twitch says about a video. Raises VideoNotFound when it knows none, else as `Graphql.call`."""
+    data = graphql.call({"query": _METADATA_QUERY.format(video_id=video_id), "variables": {}})
+    video = data.get("video")
+    if not isinstance(video, dict):
+        raise VideoNotFound("Twitch has no video of this number; it may have been deleted.")
+    length, views = video.get("lengthSeconds"), video.get("viewCount")
+    return Metadata(
+        title=text_of(video.get("title")),
+        channel=text_of(child(video, "owner", "displayName")) or text_of(child(video, "owner", "login")),
+        length_s=float(length) if isinstance(length, int | float) and length > 0 else 0.0,
+        created_at=text_of(video.get("createdAt"), 40),
+        game=text_of(child(video, "game", "displayName")),
+        views=views if isinstance(views, int) else None,
+        status=text_of(video.get("status"), 40),
+    )

@@ -1,0 +1,164 @@
+"""From a VOD's number to its playlists, with streamlink's Twitch plugin; or to the reason why there are none."""
+
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+from streamlink.exceptions import StreamlinkError
+from streamlink.options import Options
+from streamlink.session.session import Streamlink
+from streamlink.stream.hls.hls import HLSStream
+
+from shared.errors import (
+    ExternalServiceError,
+    KlipError,
+    RateLimitExceeded,
+    VideoUnavailable,
+)
+from shared.guard import Egress, convert, guard
+from shared.retry import EXTERNAL, RetryPolicy, call_with_retry, parse_retry_after
+from workers.download.playlist import Rendition, by_picture, by_sound, parse_media, renditions_of
+from workers.download.recording import Playlist, Purpose
+from workers.download.transfer import RETRIED, check_status, send
+
+USHER = "usher.ttvnw.net"
+VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # where VODs and their playlists are
+PLAYLIST_TIMEOUT_S = (10.0, 20.0)
+CONNECTIONS = 16
+NOBODYS = "Twitch lets nobody play this video; it is private or has been deleted."
+
+
+class _Answer(NamedTuple):
+    host: str
+    status: int
+    text: str
+    retry_after: str | None
+
+
+def is_twitch_host(host: str) -> bool:
+    """Whether Twitch serves VODs from this host."""
+    return host.endswith(VIDEO_SITES)
+
+
+class Resolver:
+    """Finds the playlists of one VOD; keeps the session that segments are fetched with."""
+
+    def __init__(
+        self,
+        video_id: str,
+        *,
+        client_id: str,
+        host_map: Mapping[str, str],
+        max_hours: float,
+        retry: RetryPolicy = EXTERNAL,
+    ) -> None:
+        self._video_id = video_id
+        self._client_id = client_id
+        self._max_s = max_hours * 3600
+        self._retry = retry
+        self._answers: list[_Answer] = []
+        egress = Egress(allowed=lambda host: is_twitch_host(host) or host in host_map, host_map=host_map)
+        self._streamlink = Streamlink({"no-plugin-cache": True})
+        self.session: requests.Session = self._streamlink.http
+        guard(self.session, egress, connections=CONNECTIONS)
+        self.session.hooks["response"].append(self._note)
+
+    def renditions(self) -> list[Rendition]:
+        """Every rendition, with fresh tokens. Raises VideoUnavailable, ExternalServiceError and the network errors."""
+        return call_with_retry(self._renditions_once, policy=self._retry, retry_on=RETRIED)
+
+    def load(self, purpose: Purpose) -> Playlist | None:
+        """The playlist to fetch for sound or for the picture; None when there is no picture."""
+        renditions = self.renditions()
+        ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions)
+        for rendition in ranked:
+            text = self._text(rendition.url)
+            if text is not None:
+                return Playlist(rendition, parse_media(text, rendition.url, max_seconds=self._max_s))
+        if ranked or purpose == "sound":
+            raise VideoUnavailable("Twitch does not give out the playlists of this video.")
+        return None
+
+    def _text(self, url: str) -> str | None:
+        """A playlist's text; None when it is refused, as renditions for subscribers only are."""
+
+        def get() -> str | None:
+            response = send(self.session, "GET", url, timeout=PLAYLIST_TIMEOUT_S)
+            check_status(response, "Twitch")
+            if response.status_code != 200:
+                return None
+            return response.content.decode("utf-8", errors="replace")
+
+        return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
+
+    def _renditions_once(self) -> list[Rendition]:
+        self._answers.clear()
+        _, plugin, url = self._streamlink.resolve_url_no_redirect(f"https://www.twitch.tv/videos/{self._video_id}")
+        options = Options({"api-header": [("Client-ID", self._client_id)]})
+        try:
+            streams = plugin(self._streamlink, url, options).streams()
+        except StreamlinkError as error:
+            raise self._reason(error) from error
+        for stream in streams.values():
+            if isinstance(stream, HLSStream) and stream.multivariant is not None:
+                # It lists every rendition: also those that streamlink dropped after one failed request.
+                return renditions_of(stream.multivariant)
+        raise self._reason(None)
+
+    def _note(self, response: requests.Response, *_args: object, **_kwargs: object) -> None:
+        """streamlink keeps the reason of a failure to itself, so the answers are written down as they pass by."""
+        if response.request.method == "GET" and isinstance(response.raw, BytesIO):
+            host = urlsplit(response.url).hostname or ""
+            text = response.content[:2000].decode("utf-8", errors="replace") if response.status_code >= 400 else ""
+            self._answers.append(_Answer(host, response.status_code, text, response.headers.get("Retry-After")))
+
+    def _reason(self, error: StreamlinkError | None) -> KlipError:
+        """Why there are no streams."""
+        if error is not None and (known := _known_cause(error)) is not None:
+            return known
+        asked = [answer for answer in self._answers if answer.host == USHER]
+        if not asked:
+            # The plugin raises for an error in place of a token, and is silent when there simply is none.
+            return ExternalServiceError("Twitch gave no playback token.") if error else VideoUnavailable(NOBODYS)
+        refused = [answer for answer in self._answers if answer.status >= 400]
+        slowed = next((answer for answer in refused if answer.status == 429), None)
+        if slowed is not None:
+            return RateLimitExceeded(retry_after_s=parse_retry_after(slowed.retry_after))
+        if error is not None or any(answer.status >= 500 for answer in refused) or not refused:
+            return ExternalServiceError("Twitch did not give out the playlists of this video.")
+        if asked[-1].status in (404, 410):
+            return VideoUnavailable("The video has been deleted or has expired.")
+        if "restricted" in _manifest_error(asked[-1].text):
+            return VideoUnavailable("The video is for subscribers only.")
+        return VideoUnavailable("Twitch refuses this video; it is private, for subscribers only or blocked here.")
+
+
+def _known_cause(error: BaseException) -> KlipError | None:
+    """What requests or the guard raised, which streamlink wraps in its own errors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KlipError):
+            return cause
+        if isinstance(cause, requests.HTTPError) and cause.response is not None:
+            try:
+                check_status(cause.response, "Twitch")
+            except KlipError as known:
+                return known
+            return None
+        if isinstance(cause, requests.RequestException):
+            return convert(cause)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _manifest_error(text: str) -> str:
+    """The code in usher's JSON error, such as vod_manifest_restricted."""
+    try:
+        errors = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    first = errors[0] if isinstance(errors, list) and errors else None
+    return str(first.get("error_code") or first.get("error")).lower() if isinstance(first, dict) else ""

@@ -1,0 +1,121 @@
+"""Twitch VODs. Nothing a user typed gets here but the video's number; every address is made by us or by Twitch."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.errors import VideoNotReady, VideoSizeExceeded
+from shared.progress import Progress
+from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
+from workers.download.graphql import Graphql, Metadata, metadata_of
+from workers.download.hls import SEGMENT_RETRY, FetchSettings
+from workers.download.recording import HlsRecording
+from workers.download.resolver import Resolver
+from workers.download.sources import ChatSummary, Part, Sound, Video
+from workers.download.transfer import RETRIED
+from workers.download.vod_chat import ChatSettings, fetch_chat
+
+_SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
+
+
+class TwitchSource:
+    """One VOD.
+
+    max_hours: longer ones are refused.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
+    fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL.
+    """
+
+    def __init__(
+        self,
+        video_id: str,
+        *,
+        client_id: str,
+        host_map: Mapping[str, str],
+        max_hours: float,
+        segments_at_once: int = 5,
+        chat_ranges: int = 4,
+        min_free_bytes: int = 1 << 30,
+        retry: RetryPolicy = EXTERNAL,
+        segment_retry: RetryPolicy = SEGMENT_RETRY,
+    ) -> None:
+        if not (video_id.isascii() and video_id.isdigit()):
+            raise ValueError("A VOD is named by its number.")
+        self._id = video_id
+        self._max_hours = max_hours
+        self._retry = retry
+        self._chat_settings = ChatSettings(ranges=chat_ranges, retry=retry)
+        self._resolver = Resolver(video_id, client_id=client_id, host_map=host_map, max_hours=max_hours, retry=retry)
+        self._graphql = Graphql(self._resolver.session, client_id=client_id)
+        self._recording = HlsRecording(
+            self._resolver.session,
+            self._resolver.load,
+            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry),
+            min_free_bytes=min_free_bytes,
+            replacement=muted_address,
+        )
+        self._length_s: float | None = None
+
+    def describe(self) -> Video:
+        """What Twitch says about the VOD.
+
+        Raises VideoNotFound, VideoNotReady (live or not processed), VideoSizeExceeded, VideoUnavailable (private,
+        deleted, for subscribers only), RateLimitExceeded, ExternalServiceError and the network errors.
+        """
+        found = self._metadata()
+        if found.status == "RECORDING":
+            raise VideoNotReady("The stream is still live.")
+        if not found.length_s:
+            raise VideoNotReady("Twitch has not finished processing this video.")
+        if found.length_s > self._max_hours * 3600:
+            raise VideoSizeExceeded(f"The video is longer than {self._max_hours:g} h.")
+        self._resolver.load("sound")
+        return Video(
+            id=self._id,
+            source="twitch",
+            title=found.title,
+            channel=found.channel,
+            duration_seconds=found.length_s,
+            created_at=found.created_at,
+            game=found.game,
+            views=found.views,
+            watch_url=f"https://www.twitch.tv/videos/{self._id}",
+        )
+
+    def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
+        """The `audio_only` rendition, or the sound of the smallest one."""
+        return self._recording.sound(into, work=work, progress=progress)
+
+    def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:
+        """The best rendition up to 1080p."""
+        self._recording.video(into, work=work, progress=progress)
+
+    def fetch_part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
+        """The segments of the best rendition under start_s to end_s; clips share what is in `work`."""
+        return self._recording.part(start_s, end_s, work=work)
+
+    def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
+        """All comments. Raises ChatUnavailable when the chat is switched off or gone."""
+        return fetch_chat(
+            self._graphql,
+            self._id,
+            into,
+            length_s=self._metadata().length_s,
+            work=work,
+            progress=progress,
+            settings=self._chat_settings,
+        )
+
+    def _metadata(self) -> Metadata:
+        return call_with_retry(lambda: metadata_of(self._graphql, self._id), policy=self._retry, retry_on=RETRIED)
+
+
+def muted_address(url: str) -> str | None:
+    """Where Twitch keeps the muted version of a segment; None when this is one already."""
+    path = urlsplit(url).path
+    folder, _, name = path.rpartition("/")
+    match = _SEGMENT_NAME.fullmatch(name)
+    if match is None or match["stem"].endswith("-muted"):
+        return None
+    muted = f"{folder}/{match['stem']}-muted{match['ext']}"
+    return url.replace(path, muted, 1)
