@@ -231,7 +231,7 @@ class SegmentFetcher:
             buffer.begin(expected)
         wanted = [size for size in (enough, None if expected is None else buffer.size + expected) if size is not None]
         end = min(wanted, default=MAX_SEGMENT_BYTES + 1)
-        stall = _StallWatch(self._settings.stall_s)
+        stall = StallWatch(self._settings.stall_s)
         with converted_errors():
             while buffer.size < end:
                 try:
@@ -254,7 +254,7 @@ class SegmentFetcher:
             raise Cancelled
 
 
-class _StallWatch:
+class StallWatch:
     """Raises NetworkTimeout when hardly anything arrives, which a timeout between two bytes can't see."""
 
     def __init__(self, window_s: float) -> None:

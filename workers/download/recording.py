@@ -10,6 +10,7 @@ from shared.progress import Progress, silent
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
 from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
+from workers.download.media import probe
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part, Sound
 from workers.download.transfer import Session
@@ -55,14 +56,14 @@ class HlsRecording:
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
         playlist = self._playlist("sound")
-        entries, runs = self._fetch(playlist, work / "sound", progress)
+        entries, runs = self._fetch(playlist, "sound", work, progress)
         sound = join_sound(runs, playlist.segments, into, progress=_later(progress))
         return sound._replace(warnings=(*_losses(playlist.segments, entries), *sound.warnings))
 
     def video(self, into: Path, *, work: Path, progress: Progress) -> None:
         """Write picture and sound to `into` (mp4)."""
         playlist = self._playlist("picture")
-        _, runs = self._fetch(playlist, work / "picture", progress)
+        _, runs = self._fetch(playlist, "picture", work, progress)
         join_video(runs, playlist.segments, into, progress=_later(progress))
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
@@ -101,9 +102,12 @@ class HlsRecording:
         addresses = Addresses(playlist.segments, renew)
         return SegmentFetcher(self._session, addresses, settings=self._settings, replacement=self._replacement)
 
-    def _fetch(self, playlist: Playlist, folder: Path, progress: Progress) -> tuple[list[Entry], list[Run]]:
+    def _fetch(
+        self, playlist: Playlist, purpose: Purpose, work: Path, progress: Progress
+    ) -> tuple[list[Entry], list[Run]]:
         """All segments, those of earlier tries included."""
         segments = playlist.segments
+        folder = work / purpose
         folder.mkdir(parents=True, exist_ok=True)
         run_of = run_numbers(segments)
         key = fingerprint(playlist.rendition.name, segments)
@@ -111,7 +115,7 @@ class HlsRecording:
             left = range(len(store.entries), len(segments))
             needed = _estimate(playlist.rendition, segments[left.start :])
             check_space(folder, needed_bytes=needed, min_free_bytes=self._min_free)
-            fetcher = self._fetcher("sound" if folder.name == "sound" else "picture", playlist)
+            fetcher = self._fetcher(purpose, playlist)
             meter = _Meter(len(segments), left.start, fetcher, progress)
             for fetched in fetch_in_order(left, fetcher, at_once=self._settings.at_once, tick=meter.tick):
                 number = fetched.segment.number
@@ -233,7 +237,7 @@ def _join_part(
     if into.exists():
         return part
     runs = _write_runs(cache, wanted, folder)
-    if not runs:
+    if not runs or not probe(runs[0].path).has_picture:
         return None
     fresh = into.with_suffix(".new")
     join_video(runs, segments[: wanted[-1].number + 1], fresh, origin_s=wanted[0].starts_s, progress=silent)

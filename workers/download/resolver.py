@@ -75,22 +75,22 @@ class Resolver:
         renditions = self.renditions()
         ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions)
         for rendition in ranked:
-            text = self._text(rendition.url)
-            if text is not None:
-                return Playlist(rendition, parse_media(text, rendition.url, max_seconds=self._max_s))
+            found = self._text(rendition.url)
+            if found is not None:
+                return Playlist(rendition, parse_media(*found, max_seconds=self._max_s))
         if ranked or purpose == "sound":
             raise VideoUnavailable("Twitch does not give out the playlists of this video.")
         return None
 
-    def _text(self, url: str) -> str | None:
-        """A playlist's text; None when it is refused, as renditions for subscribers only are."""
+    def _text(self, url: str) -> tuple[str, str] | None:
+        """A playlist's text and final address; None when it is refused, as renditions for subscribers only are."""
 
-        def get() -> str | None:
+        def get() -> tuple[str, str] | None:
             response = send(self.session, "GET", url, timeout=PLAYLIST_TIMEOUT_S)
             check_status(response, "Twitch")
             if response.status_code != 200:
                 return None
-            return response.content.decode("utf-8", errors="replace")
+            return response.content.decode("utf-8", errors="replace"), response.url
 
         return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
 
