@@ -1,11 +1,10 @@
 """The analyze stage."""
 
-from workers.analysis.recording import analyze_recording
-
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
+from workers.analysis.recording import analyze_recording
 
 
 @stage("analyze", limits=Limits(stall_s=300, base_s=600, per_hour_s=900))

@@ -3,10 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from workers.analysis.clips import cut_clip, thumbnail
-from workers.analysis.exports import write_exports
-from workers.analysis.highlights import Found, find_highlights, write_highlight_files
-
 from shared.errors import UnsupportedFormat
 from shared.jobs import Job
 from shared.progress import Progress, share_of
@@ -14,6 +10,9 @@ from tasks.recording import source_of
 from tasks.results import file_url, write_results
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
+from workers.analysis.clips import cut_clip, thumbnail
+from workers.analysis.exports import write_exports
+from workers.analysis.highlights import Found, find_highlights, write_highlight_files
 from workers.download.sources import Part
 from workers.ffmpeg import ffmpeg_path
 

@@ -1,13 +1,12 @@
 """The recording that a job is about, as a source that can be fetched from."""
 
-from workers.download.direct import DirectSource
-from workers.download.local import LocalSource
-from workers.download.twitch import TwitchSource
-
 from shared.errors import UnsupportedSource
 from shared.jobs import Job
 from shared.settings import Settings, settings
+from workers.download.direct import DirectSource
+from workers.download.local import LocalSource
 from workers.download.sources import Source
+from workers.download.twitch import TwitchSource
 from workers.ffmpeg import ffmpeg_path
 
 MIN_FREE_BYTES = 1 << 30  # left alone on the disk while downloading

@@ -2,11 +2,10 @@
 
 import os
 
-from workers.transcription.transcript import Transcriber
-from workers.transcription.whisper import WhisperTranscriber
-
 from shared.jobs import Job
 from shared.settings import settings
+from workers.transcription.transcript import Transcriber
+from workers.transcription.whisper import WhisperTranscriber
 
 
 def transcriber_of(job: Job) -> Transcriber:

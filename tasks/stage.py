@@ -15,7 +15,7 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from shared import jobs
 from shared.classify import classify
 from shared.errors import ErrorType, JobNotFound, KlipError, ProcessingTimeout, RateLimitExceeded
-from shared.jobs import Job, LeaseLost, Refused, StageDone, utc_now
+from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, utc_now
 from shared.log import logger
 from shared.progress import Progress
 from shared.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy
@@ -68,6 +68,19 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
     return decorate
 
 
+def _is_gone(holder: str) -> bool:
+    host, pid, _ = holder.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 class _Run:
     """One delivery of one stage's message."""
 
@@ -117,12 +130,23 @@ class _Run:
             return jobs.claim(job, stage=self.stage, attempt=attempt, holder=holder, now=utc_now())
 
         try:
-            return self.store.change(job_id, transition, lease="take")
+            try:
+                return self.store.change(job_id, transition, lease="take")
+            except StageHeld:
+                self._free_from_the_dead(job_id)
+                return self.store.change(job_id, transition, lease="take")
         except StageDone:
             return None
         except (Refused, JobNotFound) as reason:
             log.info("message_dropped", reason=str(reason) or type(reason).__name__)
             raise Ignore from None
+
+    def _free_from_the_dead(self, job_id: str) -> None:
+        """Free the stage at once when its holder was a process of this machine that is gone; else its lease decides."""
+        job = self.store.get(job_id)
+        if job.holder is not None and _is_gone(job.holder):
+            lost = self.store.change(job_id, partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
+            log.warning("stage_lost", holder=job.holder, deaths=lost.deaths)
 
     def _finish(self, job: Job, outcome: Outcome, seconds: float) -> None:
         transition = partial(
@@ -144,6 +168,7 @@ class _Run:
             return
         log.info("stage_stopped", reason=str(reason))
         workspace.remove()
+        self.store.release(job.job_id, str(job.token))
         raise Ignore
 
     def _failed(self, job: Job, workspace: Workspace, cause: Exception) -> None:

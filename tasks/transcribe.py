@@ -1,12 +1,11 @@
 """The transcribe stage."""
 
-from workers.transcription.transcript import write_files
-
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.speech import transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
+from workers.transcription.transcript import write_files
 
 
 @stage("transcribe", limits=Limits(stall_s=600, base_s=900, per_hour_s=3600))

@@ -1,0 +1,63 @@
+"""Stages that do what the job's URL tells them, for the tests of what all stages have in common.
+
+`celery -A tests.integration.scripted_stages worker`: the real app, queues and `@stage`; only the work is scripted.
+The URL is JSON: {"stage name": [action, ...]}, one action a delivery of that stage; none left means success.
+"""
+
+import json
+import os
+import signal
+import time
+
+from shared.errors import NetworkTimeout, UnsupportedFormat
+from shared.jobs import Job
+from shared.progress import Progress
+from shared.stages import STAGES
+from tasks import delivery, reaper
+from tasks.stage import Limits, stage
+from tasks.workspace import Outcome, Workspace
+from workers.app import app, job_store
+
+__all__ = ["app", "delivery", "reaper"]
+app.conf.include = []
+
+WORK_S = 60.0
+
+
+def runs_key(job_id: str, name: str) -> str:
+    return f"test:runs:{job_id}:{name}"
+
+
+def _act(action: str, report: Progress) -> None:
+    if action == "network":
+        raise NetworkTimeout("The script says so.")
+    if action == "unreadable":
+        raise UnsupportedFormat("The script says so.")
+    if action == "bug":
+        raise ZeroDivisionError("/secret/path")
+    if action == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if action == "stand still":
+        time.sleep(WORK_S)
+    if action == "work":
+        began = time.monotonic()
+        while (elapsed := time.monotonic() - began) < WORK_S:
+            report(elapsed / WORK_S)
+            time.sleep(0.05)
+
+
+def _scripted(name: str) -> None:
+    @stage(name, limits=Limits(stall_s=2))
+    def work(job: Job, work: Workspace, report: Progress) -> Outcome:
+        """Do what the job's script says."""
+        run = int(job_store().redis.incr(runs_key(job.job_id, name)))
+        actions = json.loads(job.url).get(name, [])
+        if run <= len(actions):
+            _act(actions[run - 1], report)
+        report(1.0)
+        (work.folder / f"{name}.txt").write_text(f"made by {name}")
+        return Outcome(files=(f"{name}.txt",), warnings=(f"{name} was scripted",))
+
+
+for row in STAGES:
+    _scripted(row.name)

@@ -1,0 +1,252 @@
+"""What `@stage`, the keeper and the reaper promise, on real Celery workers and a real Valkey."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import redis
+
+from shared import jobs
+from shared.clients import connect
+from shared.jobs import Job, utc_now
+from shared.settings import read_settings
+from shared.stages import QUEUES, STAGES, JobStatus
+from shared.store import JobStore
+from tests.conftest import ROOT, running_valkey, wait_until
+from tests.integration.scripted_stages import runs_key
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stages")
+
+
+@pytest.fixture(scope="module")
+def environment(data_dir: Path) -> Iterator[dict[str, str]]:
+    with running_valkey(data_dir) as url:
+        yield {**os.environ, "DATA_DIR": str(data_dir), "REDIS_URL": url}
+
+
+@pytest.fixture(scope="module")
+def store(environment: dict[str, str]) -> Iterator[JobStore]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDIS_URL", environment["REDIS_URL"])
+        patch.setenv("DATA_DIR", environment["DATA_DIR"])
+        client = connect(read_settings(), retries=1)
+    yield JobStore(client)
+    client.connection_pool.disconnect()
+    client.close()
+
+
+@contextmanager
+def worker(environment: dict[str, str], data_dir: Path, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "celery", "-A", "tests.integration.scripted_stages", "worker", "-c", "2"]
+    command += ["-Q", ",".join(QUEUES), "-B", "-n", f"{name}@%h", "-s", str(data_dir / f"beat-{name}")]
+    with (data_dir / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def pools(environment: dict[str, str], data_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with worker(environment, data_dir, "all") as process:
+        yield process
+
+
+def submit(store: JobStore, environment: dict[str, str], **script: list[str]) -> str:
+    """A job whose stages do what the script says, sent as the web sends it: by another process."""
+    now = utc_now()
+    number = int(store.redis.incr("test:number"))
+    job = Job(
+        job_id=f"scripted{number}",
+        owner="",
+        url=json.dumps(script),
+        source={"kind": "local", "ref": "x"},
+        fingerprint=str(number),
+        created_at=now,
+        updated_at=now,
+        waiting_since=now,
+        video={"duration_seconds": 60.0},
+    )
+    store.create(job, max_active=1000)
+    code = f"from tasks.pipeline import send; from workers.app import job_store; send(job_store().get({job.job_id!r}))"
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
+    return job.job_id
+
+
+def arguments(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.ZombieProcess:
+        return ""
+
+
+def runs(store: JobStore, job_id: str, stage: str) -> int:
+    return int(store.redis.get(runs_key(job_id, stage)) or 0)
+
+
+def end(store: JobStore, job_id: str, *, seconds: float = 40) -> Job:
+    wait_until(lambda: store.get(job_id).is_terminal, seconds=seconds, every=0.1)
+    return store.get(job_id)
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_job_passes_every_stage_once_and_keeps_its_files(
+    store: JobStore, environment: dict[str, str], data_dir: Path
+) -> None:
+    job = end(store, submit(store, environment))
+
+    assert job.status is JobStatus.COMPLETED
+    assert {stage.name: runs(store, job.job_id, stage.name) for stage in STAGES} == {s.name: 1 for s in STAGES}
+    manifest = json.loads((data_dir / "artifacts" / job.job_id / "manifest.json").read_text())
+    assert set(manifest["files"]) == {f"{stage.name}.txt" for stage in STAGES}
+    assert job.warnings == tuple(f"{stage.name} was scripted" for stage in STAGES)
+    assert not (data_dir / "work" / job.job_id).exists()
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_network_error_is_retried_without_losing_the_chain(store: JobStore, environment: dict[str, str]) -> None:
+    job = end(store, submit(store, environment, chat=["network", "network"]))
+
+    assert job.status is JobStatus.COMPLETED
+    assert runs(store, job.job_id, "chat") == 3
+    assert [retry["code"] for retry in job.retries] == ["NETWORK_TIMEOUT", "NETWORK_TIMEOUT"]
+
+
+@pytest.mark.usefixtures("pools")
+def test_an_error_that_no_retry_helps_fails_the_job_and_stops_the_chain(
+    store: JobStore, environment: dict[str, str]
+) -> None:
+    job = end(store, submit(store, environment, download=["unreadable"]))
+
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert (job.error["code"], job.error["stage"], job.error["attempt"]) == ("UNSUPPORTED_FORMAT", "download", 1)
+    assert runs(store, job.job_id, "chat") == 0
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_bug_is_told_without_its_insides(store: JobStore, environment: dict[str, str], data_dir: Path) -> None:
+    job = end(store, submit(store, environment, analyze=["bug"]))
+
+    assert job.error is not None
+    assert job.error["code"] == "UNCLASSIFIED_ERROR"
+    assert "/secret/path" not in job.dumps()
+    log = (data_dir / "all.log").read_text()
+    assert job.error["support_reference"] in log
+    assert "ZeroDivisionError" in log
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_stage_whose_process_dies_runs_again_elsewhere(store: JobStore, environment: dict[str, str]) -> None:
+    job = end(store, submit(store, environment, transcribe=["die"]))
+
+    assert job.status is JobStatus.COMPLETED
+    assert runs(store, job.job_id, "transcribe") == 2
+    assert runs(store, job.job_id, "analyze") == 1
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_stage_that_kills_its_process_each_time_ends_as_worker_lost(
+    store: JobStore, environment: dict[str, str]
+) -> None:
+    job = end(store, submit(store, environment, transcribe=["die"] * 5), seconds=90)
+
+    assert job.error is not None
+    assert job.error["code"] == "WORKER_LOST"
+    assert runs(store, job.job_id, "transcribe") == 3
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_stage_that_stands_still_is_interrupted_and_tried_again(store: JobStore, environment: dict[str, str]) -> None:
+    job = end(store, submit(store, environment, analyze=["stand still"]))
+
+    assert job.status is JobStatus.COMPLETED
+    assert [retry["code"] for retry in job.retries] == ["PROCESSING_TIMEOUT"]
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_cancelled_job_stops_its_work_within_seconds_and_its_files_go(
+    store: JobStore, environment: dict[str, str], data_dir: Path
+) -> None:
+    job_id = submit(store, environment, transcribe=["work"])
+    wait_until(lambda: store.get(job_id).stage_progress.get("transcribe", 0) > 0, seconds=20)
+
+    store.change(job_id, partial(jobs.cancel, now=utc_now()))
+    code = f"from tasks.pipeline import clean_up; clean_up({job_id!r})"
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
+
+    wait_until(lambda: not (data_dir / "work" / job_id).exists(), seconds=5)
+    wait_until(lambda: not (data_dir / "artifacts" / job_id).exists(), seconds=15)
+    assert store.get(job_id).status is JobStatus.CANCELLED
+    assert runs(store, job_id, "analyze") == 0
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_chain_that_was_never_sent_is_found_and_sent(store: JobStore) -> None:
+    now = utc_now()
+    job = Job(
+        job_id="unsent",
+        owner="",
+        url="{}",
+        source={"kind": "local", "ref": "x"},
+        fingerprint="unsent",
+        created_at=now,
+        updated_at=now,
+    )
+    store.create(job, max_active=1000)
+
+    assert end(store, "unsent").status is JobStatus.COMPLETED
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_stage_to_another_at_once(
+    store: JobStore, environment: dict[str, str], data_dir: Path, pools: "subprocess.Popen[bytes]"
+) -> None:
+    with worker(environment, data_dir, "second"):
+        job_id = submit(store, environment, highlights=["work"])
+        wait_until(lambda: store.get(job_id).stage_progress.get("highlights", 0) > 0, seconds=20)
+        holder = int(str(store.get(job_id).holder).split(":")[1])
+        parent = psutil.Process(holder).ppid()
+        os.kill(parent, signal.SIGTERM)
+
+        job = end(store, job_id, seconds=15)
+
+    assert job.status is JobStatus.COMPLETED
+    assert job.deaths == 0
+    assert runs(store, job_id, "highlights") == 2
+
+
+def test_redis_away_for_seconds_neither_fails_nor_repeats_a_running_stage(tmp_path: Path) -> None:
+    data = tmp_path / "outage"
+    with running_valkey(data) as url:
+        environment = {**os.environ, "DATA_DIR": str(data), "REDIS_URL": url}
+        store = JobStore(redis.Redis.from_url(url, decode_responses=True))
+        server = next(p for p in psutil.Process().children(recursive=True) if str(urlsplit(url).port) in arguments(p))
+        with worker(environment, data, "survivor"):
+            job_id = submit(store, environment, download=["work"])
+            wait_until(lambda: store.get(job_id).percentage > 0, seconds=20)
+            token = store.get(job_id).token
+            server.suspend()
+            try:
+                psutil.wait_procs([server], timeout=4)
+            finally:
+                server.resume()
+            before = store.get(job_id).percentage
+            wait_until(lambda: store.get(job_id).percentage > before, seconds=20)
+
+            assert store.get(job_id).token == token
+            assert runs(store, job_id, "download") == 1
+        store.redis.close()
