@@ -54,8 +54,9 @@ def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any])
     the same key, give that job again unless `force=true`.
     """
     own = services()
+    wanted = new_job(body, owner=owner(), config=own.config)
     created = own.store.create(
-        new_job(body, owner=owner(), config=own.config),
+        wanted,
         max_active=own.config.max_active_jobs_per_key,
         idempotency_key=headers["idempotency_key"],
         body_hash=digest(body),

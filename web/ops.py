@@ -49,7 +49,7 @@ def _checks(own: Services) -> dict[str, Callable[[], None]]:
         "artifacts": own.artifacts.check,
         "disk": lambda: _check_disk(own.config),
     }
-    return checks | {f"worker-{queue}": _worker_check(own.redis, queue) for queue in QUEUES}
+    return checks | {f"worker-{queue}": _worker_check(own, queue) for queue in QUEUES}
 
 
 def _reason(check: Callable[[], None]) -> str | None:
@@ -73,9 +73,9 @@ def _check_disk(config: Settings) -> None:
         raise ServiceUnavailable(f"Only {free >> 20} MiB are free in DATA_DIR.")
 
 
-def _worker_check(client: redis.Redis, queue: str) -> Callable[[], None]:
+def _worker_check(own: Services, queue: str) -> Callable[[], None]:
     def check() -> None:
-        if not live_workers(client)[queue]:
+        if not live_workers(own.redis)[queue]:
             raise ServiceUnavailable(f"No worker listens to the queue {queue}.")
 
     return check

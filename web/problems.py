@@ -7,7 +7,6 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import (
-    DatabaseError,
     KlipError,
     MalformedRequest,
     MethodNotAllowed,
@@ -19,7 +18,6 @@ from shared.errors import (
     problem,
 )
 from shared.log import logger
-from shared.settings import SettingsError
 
 PROBLEM_JSON = "application/problem+json"
 _BY_STATUS: dict[int, type[KlipError]] = {
@@ -76,13 +74,7 @@ def _caused_by(error: KlipError, cause: BaseException) -> KlipError:
     return error
 
 
-def _from_settings(error: SettingsError) -> Response:
-    # The embedded database's address is read when it is first used, so its absence shows in a request.
-    return problem_response(_caused_by(DatabaseError(), error))
-
-
 def register(app: Flask) -> None:
     app.register_error_handler(KlipError, problem_response)
     app.register_error_handler(HTTPException, from_http_exception)
-    app.register_error_handler(SettingsError, _from_settings)
     app.register_error_handler(Exception, from_anything)

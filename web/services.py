@@ -7,13 +7,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
 
-import redis
 from flask import Flask, current_app
+from redis import Redis, RedisError
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.clients import WEB_RETRIES, connect
 from shared.errors import DatabaseError
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 from shared.store import JobStore
 from web.hub import Hub
 
@@ -25,8 +25,8 @@ class Services:
         self.config = config
 
     @cached_property
-    def redis(self) -> redis.Redis:
-        return connect(self.config, retries=WEB_RETRIES)
+    def redis(self) -> Redis:
+        return self._connect(retries=WEB_RETRIES)
 
     @cached_property
     def store(self) -> JobStore:
@@ -39,7 +39,13 @@ class Services:
     @cached_property
     def hub(self) -> Hub:
         # A connection of its own: the hub's is always busy and must never wait for the requests' pool.
-        return Hub(connect(self.config, retries=0))
+        return Hub(self._connect(retries=0))
+
+    def _connect(self, *, retries: int) -> Redis:
+        try:
+            return connect(self.config, retries=retries)
+        except SettingsError as error:
+            raise DatabaseError from error  # no stack was started here, so there is no embedded server to know of
 
 
 def install(app: Flask, services: Services) -> None:
@@ -56,7 +62,7 @@ def redis_errors() -> Iterator[None]:
     """Turn Redis' errors into ours."""
     try:
         yield
-    except redis.RedisError as error:
+    except RedisError as error:
         raise DatabaseError from error
 
 

@@ -1,0 +1,178 @@
+"""What may be submitted, and the job that comes of it."""
+
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from shared.errors import InvalidRequest, KlipError
+from shared.jobs import Job
+from shared.settings import Settings
+from tests.conftest import SettingsMaker
+from web.body import flat
+from web.schemas import SubmissionSchema
+from web.submission import new_job
+
+SECRET = "whsec_" + "A" * 32
+
+
+def submitted(config: Settings, **body: Any) -> Job:
+    return new_job(SubmissionSchema().load({"url": "file:a.mp4", **body}), owner="", config=config)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "url"),
+        ({"url": 5}, "url"),
+        ({"url": ""}, "url"),
+        ({"url": None}, "url"),
+        ({"url": "x" * 3000}, "url"),
+        ({"url": "1", "extra": 1}, "extra"),
+        ({"url": "1", "chat_url": 1}, "chat_url"),
+        ({"url": "1", "options": []}, "options"),
+        ({"url": "1", "options": None}, "options"),
+        ({"url": "1", "options": {"speed": 2}}, "options.speed"),
+        ({"url": "1", "options": {"video": "half"}}, "options.video"),
+        ({"url": "1", "options": {"highlights": 0}}, "options.highlights"),
+        ({"url": "1", "options": {"highlights": 51}}, "options.highlights"),
+        ({"url": "1", "options": {"highlights": 2.5}}, "options.highlights"),
+        ({"url": "1", "options": {"highlights": True}}, "options.highlights"),
+        ({"url": "1", "options": {"highlights": "5"}}, "options.highlights"),
+        ({"url": "1", "options": {"language": "english"}}, "options.language"),
+        ({"url": "1", "options": {"language": "EN"}}, "options.language"),
+        ({"url": "1", "options": {"language": "qq"}}, "options.language"),
+        ({"url": "1", "options": {"transcriber": "google"}}, "options.transcriber"),
+        ({"url": "1", "options": {"clips": "wide"}}, "options.clips"),
+        ({"url": "1", "options": {"clips": 1}}, "options.clips"),
+    ],
+)
+def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        SubmissionSchema().load(body)
+
+    assert isinstance(refusal.value.messages, dict)
+    assert list(flat(refusal.value.messages)) == [field]
+
+
+def test_what_is_left_out_has_the_documented_defaults(make_settings: SettingsMaker) -> None:
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"))
+
+    assert (job.options.video, job.options.highlights, job.options.language, job.options.clips) == (
+        "clips",
+        10,
+        "en",
+        True,
+    )
+    assert job.chat_ref is None
+
+
+@pytest.mark.parametrize("clips", [True, False, "vertical"])
+def test_clips_may_be_on_off_or_vertical(make_settings: SettingsMaker, clips: bool | str) -> None:
+    assert submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), options={"clips": clips}).options.clips == clips
+
+
+@pytest.mark.parametrize(
+    ("body", "video_id", "kind"),
+    [
+        ({"url": "https://www.twitch.tv/videos/123456?t=1h"}, "123456", "twitch"),
+        ({"url": "123456"}, "123456", "twitch"),
+        ({"url": "file:night/a.mp4", "chat_url": "file:a.json"}, "night/a.mp4", "local"),
+    ],
+)
+def test_a_source_has_an_id_to_be_found_by(
+    make_settings: SettingsMaker, body: dict[str, Any], video_id: str, kind: str
+) -> None:
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), **body)
+
+    assert (job.video_id, job.source["kind"], job.url) == (video_id, kind, body["url"])
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"url": "https://www.twitch.tv/somebody"}, "INVALID_TWITCH_URL"),
+        ({"url": "https://example.com/videos/1"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "file:../etc/passwd"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "file:/etc/passwd"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "file:a\\b.mp4"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "file:a\x00.mp4"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "file:\ud800.mp4"}, "UNSUPPORTED_SOURCE"),
+        ({"url": "1", "chat_url": "file:a.json"}, "INVALID_REQUEST"),
+        ({"chat_url": "https://example.com/chat.json"}, "INVALID_REQUEST"),
+        ({"chat_url": "file:../a.json"}, "INVALID_REQUEST"),
+        ({"chat_url": "123"}, "INVALID_REQUEST"),
+        ({"callback_url": "https://example.com/hook"}, "INVALID_REQUEST"),
+        ({"options": {"transcriber": "deepgram"}}, "INVALID_REQUEST"),
+    ],
+)
+def test_a_source_that_is_not_allowed_is_refused_with_its_code(
+    make_settings: SettingsMaker, body: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(KlipError) as refusal:
+        submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), **body)
+
+    assert refusal.value.code == code
+
+
+def test_without_a_media_folder_files_are_refused(make_settings: SettingsMaker) -> None:
+    with pytest.raises(KlipError) as refusal:
+        submitted(make_settings())
+
+    assert refusal.value.code == "UNSUPPORTED_SOURCE"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.com/hook",
+        "https://user:word@example.com/hook",
+        "https://exa mple.com/",
+        "ftp://example.com/",
+        "https://[::1]/",
+        "/hook",
+    ],
+)
+def test_a_callback_must_be_a_plain_https_address(make_settings: SettingsMaker, address: str) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp", WEBHOOK_SECRET=SECRET)
+
+    with pytest.raises(InvalidRequest) as refusal:
+        submitted(config, callback_url=address)
+
+    assert list(refusal.value.errors or {}) == ["callback_url"]
+
+
+def test_a_callback_inside_the_network_needs_to_be_listed(make_settings: SettingsMaker) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp", WEBHOOK_SECRET=SECRET, ALLOW_PRIVATE_HOSTS="hooks.lan:8080")
+
+    assert submitted(config, callback_url="http://hooks.lan:8080/x").callback_url == "http://hooks.lan:8080/x"
+    with pytest.raises(InvalidRequest):
+        submitted(config, callback_url="http://hooks.lan:8081/x")
+
+
+def test_the_fingerprint_is_of_source_chat_and_options_only(make_settings: SettingsMaker) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp", WEBHOOK_SECRET=SECRET)
+    same = [
+        submitted(config),
+        submitted(config, options={}),
+        submitted(config, options={"highlights": 10}),
+        submitted(config, callback_url="https://example.com/hook"),
+    ]
+    others = [
+        submitted(config, url="file:b.mp4"),
+        submitted(config, chat_url="file:a.json"),
+        submitted(config, options={"highlights": 9}),
+    ]
+
+    assert len({job.fingerprint for job in same}) == 1
+    assert len({job.fingerprint for job in (same[0], *others)}) == 4
+    assert len({job.job_id for job in same}) == 4
+
+
+def test_auto_means_deepgram_when_there_is_a_key(make_settings: SettingsMaker) -> None:
+    options = {"transcriber": "auto"}
+
+    with_key = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp", DEEPGRAM_API_KEY="k"), options=options)
+    without = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), options=options)
+
+    assert (with_key.options.transcriber, without.options.transcriber) == ("deepgram", "whisper")
