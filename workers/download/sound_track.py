@@ -64,7 +64,9 @@ class CopiedTrack:
             self._adts = _adts_header(packet)
         elif not self._same_shape(packet):
             return
-        if self.clock.position is not None and packet.has_sidedata("new_extradata"):
+        # FLAC's headers are sent once more at the end, with the checksum.
+        changes = packet.has_sidedata("new_extradata") and self._source.codec_context.name != "flac"
+        if self.clock.position is not None and changes:
             raise CannotCopy("its coding changes on the way")
         at = None if packet.pts is None else round(packet.pts * self._scale - self._zero)
         length = self._length(packet)
