@@ -7,7 +7,6 @@ from workers.download.direct import DirectSource
 from workers.download.local import LocalSource
 from workers.download.sources import Source
 from workers.download.twitch import TwitchSource
-from workers.ffmpeg import ffmpeg_path
 
 MIN_FREE_BYTES = 1 << 30  # left alone on the disk while downloading
 
@@ -26,7 +25,6 @@ def _twitch(job: Job, config: Settings) -> Source:
         segments_at_once=config.segments_at_once,
         chat_ranges=config.chat_ranges,
         min_free_bytes=MIN_FREE_BYTES,
-        ffmpeg=ffmpeg_path(),
     )
 
 
@@ -49,7 +47,6 @@ def _direct(job: Job, config: Settings) -> Source:
         max_hours=config.max_video_hours,
         segments_at_once=config.segments_at_once,
         min_free_bytes=MIN_FREE_BYTES,
-        ffmpeg=ffmpeg_path(),
     )
 
 
