@@ -21,7 +21,7 @@ CLOCK = 90_000
 NULL_PACKET = bytes((0x47, 0x1F, 0xFF, 0x10)) + bytes(184)
 LOOP_SEGMENTS = 4
 TIMESCALES = {1: 15360, 2: 48000}  # of ffmpeg's fMP4: 30 frames/s video, 48 kHz sound
-RECIPE = "3"  # changes with what is made below
+RECIPE = "4"  # changes with what is made below
 
 # AAC frames fit whole into 8 s, so a loop of a multiple of that repeats without a seam.
 
@@ -52,7 +52,7 @@ def make_loop(seconds: int, *, fmp4: bool = False) -> Loop:
     if not (folder / "done").exists():
         _make(folder, seconds, fmp4=fmp4)
     suffix = "m4s" if fmp4 else "ts"
-    # The first loop holds the encoder's lead-in; the second one is clean.
+    # The first loop holds the encoder's lead-in and the last one its flush; the one between repeats without a seam.
     numbers = range(LOOP_SEGMENTS, 2 * LOOP_SEGMENTS)
     return Loop(
         seconds,
@@ -65,7 +65,7 @@ def make_loop(seconds: int, *, fmp4: bool = False) -> Loop:
 
 def _make(folder: Path, seconds: int, *, fmp4: bool) -> None:
     fresh = Path(tempfile.mkdtemp(prefix="klipstream-peer-"))
-    length = 2 * LOOP_SEGMENTS * seconds
+    length = 3 * LOOP_SEGMENTS * seconds
     beeps = "aevalsrc='0.4*sin(2*PI*(300+40*floor(t))*t)*lt(mod(t,1),0.5)':s=48000:c=stereo"
     sources = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30", "-f", "lavfi", "-i", beeps]
     video = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-threads", "2", "-pix_fmt", "yuv420p"]

@@ -51,7 +51,7 @@ class HlsRecording:
         self._settings = settings
         self._min_free = min_free_bytes
         self._replacement = replacement
-        self._picture: tuple[Playlist, SegmentFetcher] | None = None
+        self._picture: tuple[Playlist, Addresses] | None = None
 
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
@@ -72,8 +72,8 @@ class HlsRecording:
             playlist = self._load("picture")
             if playlist is None:
                 return None
-            self._picture = playlist, self._fetcher("picture", playlist)
-        playlist, fetcher = self._picture
+            self._picture = playlist, self._addresses("picture", playlist)
+        playlist, addresses = self._picture
         wanted = [one for one in playlist.segments if one.ends_s > start_s and one.starts_s < end_s]
         if not wanted:
             return None
@@ -82,6 +82,7 @@ class HlsRecording:
         check_space(folder, needed_bytes=_estimate(playlist.rendition, wanted), min_free_bytes=self._min_free)
         cache = _SegmentCache(folder)
         missing = [one.number for one in wanted if cache.kind(one.number) is None]
+        fetcher = self._fetcher(addresses)
         for fetched in fetch_in_order(missing, fetcher, at_once=self._settings.at_once, tick=lambda: None):
             cache.put(fetched.segment, fetched.kind, fetched.data, fetched.init)
         return _join_part(cache, wanted, playlist.segments, folder)
@@ -92,14 +93,16 @@ class HlsRecording:
             raise UnsupportedFormat("The recording has no picture.")
         return playlist
 
-    def _fetcher(self, purpose: Purpose, playlist: Playlist) -> SegmentFetcher:
+    def _addresses(self, purpose: Purpose, playlist: Playlist) -> Addresses:
         def renew() -> Sequence[Segment]:
             fresh = self._load(purpose)
             if fresh is None or not same_recording(playlist.segments, fresh.segments):
                 raise ExternalServiceError("The recording changed while it was fetched.")
             return fresh.segments
 
-        addresses = Addresses(playlist.segments, renew)
+        return Addresses(playlist.segments, renew)
+
+    def _fetcher(self, addresses: Addresses) -> SegmentFetcher:
         return SegmentFetcher(self._session, addresses, settings=self._settings, replacement=self._replacement)
 
     def _fetch(
@@ -115,7 +118,7 @@ class HlsRecording:
             left = range(len(store.entries), len(segments))
             needed = _estimate(playlist.rendition, segments[left.start :])
             check_space(folder, needed_bytes=needed, min_free_bytes=self._min_free)
-            fetcher = self._fetcher(purpose, playlist)
+            fetcher = self._fetcher(self._addresses(purpose, playlist))
             meter = _Meter(len(segments), left.start, fetcher, progress)
             for fetched in fetch_in_order(left, fetcher, at_once=self._settings.at_once, tick=meter.tick):
                 number = fetched.segment.number

@@ -23,7 +23,8 @@ class TwitchSource:
     """One VOD.
 
     max_hours: longer ones are refused.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
-    fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL.
+    fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
+    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class TwitchSource:
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = EXTERNAL,
         segment_retry: RetryPolicy = SEGMENT_RETRY,
+        read_timeout_s: float = 20.0,
     ) -> None:
         if not (video_id.isascii() and video_id.isdigit()):
             raise ValueError("A VOD is named by its number.")
@@ -50,7 +52,7 @@ class TwitchSource:
         self._recording = HlsRecording(
             self._resolver.session,
             self._resolver.load,
-            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry),
+            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry, read_s=read_timeout_s),
             min_free_bytes=min_free_bytes,
             replacement=muted_address,
         )
