@@ -55,18 +55,18 @@ class CopiedTrack:
         self._stream = output.add_stream_from_template(source)
         self._scale = float(source.time_base or Fraction(1, 1000)) * self._rate
         self._zero = zero_s * self._rate
+        # FLAC's headers are sent once more at the end, with the checksum: no change of coding.
+        self._is_flac = source.codec_context.name == "flac"
         self._adts: bytes | None = None
         self._silent: bytes | None = None
         self.clock = SampleClock(self._rate, grain=self._grain)
 
     def put(self, packet: Packet[Any]) -> None:
         if self.clock.position is None:
-            self._adts = _adts_header(packet)
+            self._adts = _adts_header(packet) if self._source.codec_context.name == "aac" else None
         elif not self._same_shape(packet):
             return
-        # FLAC's headers are sent once more at the end, with the checksum.
-        changes = packet.has_sidedata("new_extradata") and self._source.codec_context.name != "flac"
-        if self.clock.position is not None and changes:
+        if self.clock.position is not None and packet.has_sidedata("new_extradata") and not self._is_flac:
             raise CannotCopy("its coding changes on the way")
         at = None if packet.pts is None else round(packet.pts * self._scale - self._zero)
         length = self._length(packet)
