@@ -9,7 +9,7 @@ import marshmallow
 from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 
-from shared.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
+from shared.errors import InvalidRequest, MalformedRequest, RequestTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -53,9 +53,13 @@ class StrictParser(FlaskParser):
         if not req.is_json:
             raise UnsupportedMediaType
         try:
-            return parse_object(req.get_data())
+            body = req.get_data()
         except OSError:
             raise MalformedRequest("The body did not arrive.") from None
+        # A body sent in chunks has no length to be refused by; werkzeug cuts it one byte behind the limit.
+        if len(body) > MAX_BODY_BYTES:
+            raise RequestTooLarge
+        return parse_object(body)
 
     def handle_error(
         self,

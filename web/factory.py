@@ -15,7 +15,7 @@ BLUEPRINTS = (analysis.blp, stream.blp, files.blp, ops.blp)
 def build_app(config: Settings) -> Flask:
     app = Flask("web")
     app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1,
         API_TITLE="KlipStream",
         API_VERSION=services.version(),
         OPENAPI_VERSION="3.0.3",

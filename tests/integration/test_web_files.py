@@ -1,0 +1,155 @@
+"""Results, files and exports over HTTP."""
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from shared import jobs
+from shared.jobs import utc_now
+from shared.stages import STAGES
+from tests.integration.conftest import Web
+
+VIDEO = bytes(range(256)) * 40
+FILES = {
+    "audio.m4a": VIDEO,
+    "clips/01.mp4": VIDEO,
+    "clips/01.jpg": b"\xff\xd8",
+    "chat.jsonl": b"{}\n",
+    "timeline.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
+    "exports/highlights.csv": b"rank\n1\n",
+    "exports/highlights.txt": b"0:00 Start\n",
+    "results.json": b'{"job_id": "x", "highlights": []}',
+}
+
+
+def complete(web: Web, job_id: str) -> None:
+    for stage in STAGES:
+        job = web.store.change(job_id, partial(jobs.claim, stage=stage, attempt=1, holder="t", now=utc_now()))
+        finish = partial(jobs.finish, token=job.token, seconds=1, now=utc_now(), results={"files": 1})
+        web.store.change(job_id, finish)
+
+
+def keep(web: Web, job_id: str, tmp_path: Path) -> None:
+    """Store the files and the manifest, as stages do."""
+    entries = {}
+    for name, data in FILES.items():
+        source = tmp_path / "file"
+        source.write_bytes(data)
+        web.files.put(job_id, name, source)
+        entries[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stage": "x", "attempt": 1}
+    manifest = {"job_id": job_id, "files": entries, "stages": {"download": {"notes": {"inside": 1}}}}
+    web.files.write(job_id, "manifest.json", json.dumps(manifest).encode(), generation=None)
+    unlisted = tmp_path / "unlisted"
+    unlisted.write_bytes(b"private")
+    web.files.put(job_id, "unlisted.txt", unlisted)
+
+
+@pytest.fixture
+def job(web: Web, tmp_path: Path) -> str:
+    """The address of a completed job."""
+    job_id = web.submit()
+    keep(web, job_id, tmp_path)
+    complete(web, job_id)
+    return f"/api/v1/analysis/{job_id}"
+
+
+def test_results_come_with_completion_only(web: Web, tmp_path: Path) -> None:
+    job_id = web.submit()
+    keep(web, job_id, tmp_path)
+    early = web.http.get(f"/api/v1/analysis/{job_id}/results")
+    export = web.http.get(f"/api/v1/analysis/{job_id}/export/csv")
+
+    complete(web, job_id)
+    done = web.http.get(f"/api/v1/analysis/{job_id}/results")
+
+    assert (early.status_code, early.json()["code"], early.headers["Retry-After"]) == (409, "RESULTS_NOT_READY", "5")
+    assert export.status_code == 409
+    assert done.content == FILES["results.json"]
+    assert done.headers["Content-Type"] == "application/json"
+
+
+def test_a_cancelled_job_has_no_results_and_need_not_be_asked_again(web: Web) -> None:
+    job_id = web.submit()
+    web.http.delete(f"/api/v1/analysis/{job_id}")
+
+    answer = web.http.get(f"/api/v1/analysis/{job_id}/results")
+
+    assert (answer.status_code, answer.json()["retryable"]) == (409, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("audio.m4a", "audio/mp4"),
+        ("clips/01.mp4", "video/mp4"),
+        ("clips/01.jpg", "image/jpeg"),
+        ("chat.jsonl", "application/x-ndjson"),
+        ("timeline.svg", "image/svg+xml; charset=utf-8"),
+        ("exports/highlights.csv", "text/csv; charset=utf-8"),
+    ],
+)
+def test_a_file_is_served_as_what_it_is(web: Web, job: str, name: str, kind: str) -> None:
+    answer = web.http.get(f"{job}/files/{name}")
+
+    assert (answer.status_code, answer.content) == (200, FILES[name])
+    assert answer.headers["Content-Type"] == kind
+    assert answer.headers["Content-Disposition"] == f"inline; filename={name.rpartition('/')[2]}"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"), [("bytes=0-0", 0, 0), ("bytes=100-199", 100, 199), ("bytes=-5", 10235, 10239)]
+)
+def test_a_range_of_bytes_is_served(web: Web, job: str, asked: str, first: int, last: int) -> None:
+    answer = web.http.get(f"{job}/files/clips/01.mp4", headers={"Range": asked})
+
+    assert answer.status_code == 206
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(VIDEO)}"
+    assert answer.content == VIDEO[first : last + 1]
+
+
+def test_a_range_beyond_the_end_is_a_problem(web: Web, job: str) -> None:
+    answer = web.http.get(f"{job}/files/clips/01.mp4", headers={"Range": "bytes=20000-"})
+
+    assert (answer.status_code, answer.json()["code"]) == (416, "RANGE_NOT_SATISFIABLE")
+    assert answer.headers["Content-Range"] == f"bytes */{len(VIDEO)}"
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(web: Web, job: str) -> None:
+    etag = web.http.get(f"{job}/files/audio.m4a").headers["ETag"]
+
+    again = web.http.get(f"{job}/files/audio.m4a", headers={"If-None-Match": etag})
+    old_part = web.http.get(f"{job}/files/audio.m4a", headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+
+    assert etag == f'"{hashlib.sha256(VIDEO).hexdigest()}"'
+    assert again.status_code == 304
+    assert (old_part.status_code, len(old_part.content)) == (200, len(VIDEO))
+
+
+@pytest.mark.parametrize(
+    "name", ["nope.mp4", "unlisted.txt", "..%2f..%2fetc%2fpasswd", "clips", ".new-x", "a%00b", "x" * 500]
+)
+def test_only_listed_files_are_served(web: Web, job: str, name: str) -> None:
+    answer = web.http.get(f"{job}/files/{name}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+
+
+def test_the_manifest_lists_files_and_nothing_internal(web: Web, job: str) -> None:
+    manifest = web.http.get(f"{job}/files/manifest.json").json()
+
+    assert set(manifest) == {"job_id", "files"}
+    assert set(manifest["files"]) == set(FILES)
+    assert set(manifest["files"]["audio.m4a"]) == {"size", "sha256", "stage", "attempt"}
+
+
+@pytest.mark.parametrize(("form", "name"), [("csv", "highlights.csv"), ("chapters", "highlights.txt")])
+def test_an_export_is_a_download(web: Web, job: str, form: str, name: str) -> None:
+    answer = web.http.get(f"{job}/export/{form}")
+
+    assert answer.content == FILES[f"exports/{name}"]
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
