@@ -270,6 +270,16 @@ class ExternalServiceError(KlipError):
     suggested_action = "Try again in a few minutes."
 
 
+class CircuitOpen(KlipError):
+    """A service failed again and again and is left alone for a minute."""
+
+    code = "CIRCUIT_OPEN"
+    error_type = ErrorType.EXTERNAL_SERVICE_ERROR
+    http_status = 503
+    default_retry_after_s = 60
+    suggested_action = "Try again in a minute; /api/v1/reliability shows which service it is."
+
+
 class ChatUnavailable(KlipError):
     """The chat of this video can't be had; the job goes on without it."""
 
