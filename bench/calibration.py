@@ -52,7 +52,7 @@ def _above(scores: list[float]) -> list[int]:
     return [sum(score > level for score in scores) for level in LEVELS]
 
 
-def on_chats(paths: list[Path]) -> dict[str, dict[str, float]]:
+def on_chats(paths: list[Path]) -> dict[str, dict[str, int]]:
     print(f"Highlights (of {COUNT}) with a score above:\n{'':>34}" + "".join(f"{level:>6}" for level in LEVELS))
     result = {}
     for path in paths:
@@ -77,10 +77,9 @@ def on_bursts(path: Path) -> None:
     for low, high in pairwise(BINS):
         inside = (scores >= low) & (scores < high)
         if inside.any():
-            share = bursts.labels[inside].mean()
-            mean = scores[inside].mean()
+            share, mean = bursts.labels[inside].mean(), scores[inside].mean()
             print(
-                f"  {low:.1f} - {min(high, 1.0):.1f}: mean score {mean:.2f}, {share:.2f} of {inside.sum()} are highlights"
+                f"  {low:.1f} - {min(high, 1.0):.1f}: mean score {mean:.2f}, {share:.2f} of {inside.sum()} highlights"
             )
 
 

@@ -1,5 +1,6 @@
 """Chat on the 1 s grid: how many write, what they feel, and what is only a crowd (greetings, polls, bots, copies)."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -98,13 +99,13 @@ def _batches(comments: Iterable[Comment], size: int) -> Iterator[list[Comment]]:
 def _read_texts(texts: list[str], progress: Progress) -> NDArray[np.float64]:
     """One row per text: what `_row` says."""
     reader = Reader()
-    table = np.zeros((max(1, len(texts)), _WIDTH))
+    rows = array("d")
     kinds: dict[str, int] = {}
     for index, text in enumerate(texts):
-        table[index] = _row(text, reader.read(text), kinds)
+        rows.extend(_row(text, reader.read(text), kinds))
         if index % 20_000 == 0:
             progress(0.4 + 0.5 * index / len(texts))
-    return table
+    return np.array(rows).reshape(-1, _WIDTH) if texts else np.zeros((1, _WIDTH))
 
 
 _EMOTION, _MASS, _LOUD, _CROWD, _SHORT, _QUESTION, _MENTION, _SENTIMENT, _KIND, _LONG, _NOTICE, _WIDTH = range(12)
@@ -225,8 +226,12 @@ def _top_emotes(columns: _Columns, text: NDArray[np.int64], limit: int = 20) -> 
     known = emote_names()
     named = set(columns.emotes)
     uses = np.bincount(text, minlength=len(columns.texts)) if len(text) else np.zeros(0, dtype=np.int64)
+    judged: dict[str, bool] = dict.fromkeys(named, False)
     for words, times in zip(columns.texts, uses.tolist(), strict=False):
         for token in words.split():
-            if token not in named and (token in known or is_channel_emote(token)):
+            emote = judged.get(token)
+            if emote is None:
+                emote = judged[token] = token in known or is_channel_emote(token)
+            if emote:
                 counts[token] += times
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]

@@ -13,20 +13,28 @@ CROWDS = ("greetings", "farewells", "answers", "thanks", "games", "music")
 _VALENCE = {"excitement": 2.2, "funny": 1.8, "happiness": 2.4, "anger": -2.0, "sadness": -1.6, "shock": -0.4}
 _CHANNEL_EMOTE = re.compile(r"[a-z][a-z0-9]{1,14}([A-Z0-9][A-Za-z0-9]{0,20})\Z")
 _RUNS = re.compile(r"(.)\1+")
+_RUN = re.compile(r"(.)\1")
 _LAUGH = re.compile(r"(?:a?(?:ha|he|hi|ja|je|ah|ха|ах|хе|哈|ㅋ|ㅎ|ｗ|笑){3,}[ahjwxkхфа]*|k{4,}|5{3,}|23{2,})\Z")
 _EDGES = " \t\"'`.,;!?~*_()[]{}<>|…。，！？、～「」『』"
 _MAX_TOKEN_CHARS = 60
 
 
 class Meaning(NamedTuple):
-    """One token. emotion: index in EMOTIONS or -1.  crowd: index in CROWDS or -1.  valence: VADER's scale, -4 to 4."""
+    """One token. emotion: index in EMOTIONS or -1.  crowd: index in CROWDS or -1.  valence: VADER's scale, -4 to 4.
+
+    loud: stretched letters or repeated marks.  mention: names another user.  starts: may be the first word of a phrase.
+    """
 
     emotion: int
     crowd: int
     valence: float
+    loud: bool
+    mention: bool
+    starts: bool
 
 
-NOTHING = Meaning(-1, -1, 0.0)
+NOTHING = Meaning(-1, -1, 0.0, loud=False, mention=False, starts=False)
+_STRETCHED = re.compile(r"(\w)\1{3}|!!|\?\?")
 
 
 class Lexicon(NamedTuple):
@@ -98,13 +106,15 @@ def meaning(token: str) -> Meaning:
     lower = token.lower()
     bare = lower.strip(_EDGES)
     emotion = _emotion(token, lower, bare, words)
-    crowd = words.crowds.get(bare, words.crowds.get(squeeze(bare), -1) if len(bare) > 3 else -1)
+    crowd = words.crowds.get(bare, -1)
+    if crowd < 0 and len(bare) > 3 and bare[-1] == bare[-2]:
+        crowd = words.crowds.get(squeeze(bare), -1)  # "hiiii", "yesss"
     valence = words.valences.get(bare)
     if valence is None or emotion >= 0:
         valence = _VALENCE[EMOTIONS[emotion]] if emotion >= 0 else 0.0
-    if emotion < 0 and crowd < 0 and not valence:
-        return NOTHING
-    return Meaning(emotion, crowd, valence)
+    loud = _STRETCHED.search(token) is not None and not lower.isdecimal()
+    found = Meaning(emotion, crowd, valence, loud, token[0] == "@" and len(token) > 1, lower in words.phrase_starts)
+    return NOTHING if found == NOTHING else found
 
 
 def _emotion(token: str, lower: str, bare: str, words: Lexicon) -> int:
@@ -115,7 +125,7 @@ def _emotion(token: str, lower: str, bare: str, words: Lexicon) -> int:
         return EMOTIONS.index("shock") if lower.count("?") >= 2 or lower.count("!") >= 3 else -1
     if _LAUGH.match(bare):
         return EMOTIONS.index("funny")
-    if len(bare) > 2:
+    if len(bare) > 2 and _RUN.search(bare):
         short = squeeze(bare)
         # Only a stretched word may match by its letters: "god" is not a stretched "go", "looool" is a stretched "lol".
         if len(short) < len(bare) - 1 and short in words.squeezed:
@@ -130,8 +140,10 @@ def _first_symbol(bare: str, words: Lexicon) -> int:
     """The emotion of an emoji, or of a short ideographic word made of one known sign."""
     if bare[0] in words.emotions and not bare[0].isascii() and (not bare[0].isalpha() or len(set(bare)) == 1):
         return words.emotions[bare[0]]
+    if len(bare) > 12 or bare.isascii():
+        return -1
     for size in (4, 3, 2):
-        if not bare.isascii() and len(bare) <= 12:
+        if len(bare) >= size:
             for start in range(len(bare) - size + 1):
                 part = bare[start : start + size]
                 if not part.isascii() and part[0] > "⺀" and part in words.emotions:

@@ -14,6 +14,7 @@ from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words, text_between
 
 TITLE_CHARS = 70
+CLEAR_RATIO = 1.3  # chat rates under this many times the usual say nothing
 SAMPLES = 8
 SAMPLE_CHARS = 120
 _DOING = {
@@ -59,9 +60,9 @@ class Reasons:
         span = slice(at, at + WINDOW_S)
         count, weight = float(self._count[at]), float(columns["weight"][span].sum())
         lines = []
-        if count >= 3 and self._usual[at] > 0.5:
+        if count >= 3 and self._usual[at] > 0.5 and count / self._usual[at] >= CLEAR_RATIO:
             lines.append(f"Chat {count / self._usual[at]:.1f} times its usual rate ({count:.0f} messages in 15 s).")
-        elif count:
+        elif count and self._usual[at] <= 0.5:
             lines.append(f"{count:.0f} chat messages in 15 s where it is usually silent.")
         feelings = {name: float(columns[name][span].sum()) for name in EMOTIONS}
         best = max(feelings, key=feelings.__getitem__)

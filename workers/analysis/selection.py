@@ -13,8 +13,8 @@ from workers.analysis.word_signals import Words
 MIN_LENGTH_S, MAX_LENGTH_S = 8.0, 60.0
 SPACING_S = 25  # between the moments of two highlights
 LOWEST_SCORE = 0.02  # under this nothing happened
-BUILD_UP_S = 3.0  # shown before the moment
-BORDER_REACH_S = 4.0  # how far a border moves to fall between sentences
+BUILD_UP_S = 2.0  # shown before the moment
+START_REACH_S, END_REACH_S = 2.5, 4.0  # how far a border moves outwards to fall between sentences
 AFTER_S = 9.0  # shown after the moment at least, the end of the reaction at most
 SEARCH_BEFORE_S, SEARCH_AFTER_S = 6, 4  # around the chat's onset, for the sound of the moment
 CLEAR_RISE_LU = 4.0
@@ -98,7 +98,7 @@ def _placed(timeline: Timeline, words: Words | None, peak: int, emotion: str | N
     moment = float(reaction - timeline.chat_lag_s) if reaction is not None else float(peak)
     moment = _sound_onset(timeline, max(0.0, moment))
     end = max(moment + AFTER_S, _reaction_end(timeline, reaction, moment))
-    start, end = _borders(words, max(0.0, moment - BUILD_UP_S), end, moment, timeline.duration_s)
+    start, end = _borders(timeline, words, max(0.0, moment - BUILD_UP_S), end, moment)
     return Moment(
         start_s=round(start, 2),
         end_s=round(end, 2),
@@ -147,10 +147,17 @@ def _reaction_end(timeline: Timeline, reaction: int | None, moment: float) -> fl
     return reaction - timeline.chat_lag_s + float(length)
 
 
-def _borders(words: Words | None, start: float, end: float, moment: float, duration_s: float) -> tuple[float, float]:
+def _borders(
+    timeline: Timeline, words: Words | None, start: float, end: float, moment: float
+) -> tuple[float, float]:  # fmt: skip
+    """Between sentences if words are known, else where the sound is quietest, near the wanted borders."""
+    duration_s = timeline.duration_s
     if words is not None and len(words.sentence_starts):
-        start = _nearest(words.sentence_starts, start, max(0.0, start - BORDER_REACH_S), moment)
-        end = _nearest(words.sentence_ends, end, max(moment + 2, end - 1.0), end + BORDER_REACH_S)
+        start = _nearest(words.sentence_starts, start, max(0.0, start - START_REACH_S), moment)
+        end = _nearest(words.sentence_ends, end, max(moment + 2, end - 1.0), end + END_REACH_S)
+    elif timeline.has_sound:
+        start = _quietest(timeline, start, start - START_REACH_S, moment - 1)
+        end = _quietest(timeline, end, end - 1, end + END_REACH_S)
     start = min(start, max(0.0, duration_s - MIN_LENGTH_S))
     end = min(max(end, start + MIN_LENGTH_S), start + MAX_LENGTH_S, duration_s)
     return start, end
@@ -159,6 +166,16 @@ def _borders(words: Words | None, start: float, end: float, moment: float, durat
 def _nearest(borders: Floats, wanted: float, low: float, high: float) -> float:
     inside = borders[np.searchsorted(borders, low) : np.searchsorted(borders, high, side="right")]
     return float(inside[np.argmin(np.abs(inside - wanted))]) if len(inside) else wanted
+
+
+def _quietest(timeline: Timeline, wanted: float, low: float, high: float) -> float:
+    """The quietest second from low to high, `wanted` if none is clearly quieter than it."""
+    first = max(0, int(np.ceil(low)))
+    loudness = timeline.columns["loudness_lufs"][first : max(first, int(high)) + 1]
+    if not len(loudness) or np.isnan(loudness).any():
+        return wanted
+    here = timeline.columns["loudness_lufs"][min(int(wanted), timeline.seconds - 1)]
+    return float(first + int(np.argmin(loudness))) if loudness.min() < here - CLEAR_RISE_LU else wanted
 
 
 def _without_overlap(moment: Moment, chosen: list[Moment]) -> Moment | None:

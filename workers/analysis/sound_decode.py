@@ -1,9 +1,9 @@
-"""The sound track as 16 kHz mono blocks, decoded in pieces by two threads (PyAV lets go of the interpreter lock)."""
+"""The sound track as mono blocks, decoded in pieces by two threads (PyAV lets go of the interpreter lock)."""
 
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from fractions import Fraction
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -13,20 +13,22 @@ from numpy.typing import NDArray
 from shared.errors import UnsupportedFormat
 from shared.progress import Progress
 
-RATE_HZ = 16_000
+_LOWEST_HZ, _HIGHEST_HZ = 8_000, 48_000
 PIECE_S = 900  # pieces are of one length whatever the machine, so that results are the same everywhere
 _THREADS = 2
 _PRE_ROLL_S = 0.5  # decoders need a few frames before they are exact
 _BLOCK_S = 10
-_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2;matroska,webm;mpegts;flv;mp3;wav;ogg;aac;flac"
+_DEMUXERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "flv", "mp3", "wav", "ogg", "aac", "flac")
 
 Samples = NDArray[np.float32]
 # Called with the first sample's place in the recording, in samples, and the samples.
 Take = Callable[[int, Samples], None]
 
 
-def decode(audio: Path, *, duration_s: float, take: Take, progress: Progress) -> None:
+def decode(audio: Path, *, rate: int, duration_s: float, take: Take, progress: Progress) -> None:
     """Hand every block of `audio` up to `duration_s` to `take`, from two threads, each block once.
+
+    rate: what `sample_rate` says.
 
     Raises UnsupportedFormat when the file can't be read or has no sound.
     """
@@ -37,11 +39,11 @@ def decode(audio: Path, *, duration_s: float, take: Take, progress: Progress) ->
     ]
 
     def work(piece: tuple[float, float]) -> None:
-        for at, samples in _blocks(audio, *piece):
+        for at, samples in _blocks(audio, rate, *piece):
             if stop.is_set():
                 return
             take(at, samples)
-            done[0] += len(samples) / RATE_HZ
+            done[0] += len(samples) / rate
 
     with ThreadPoolExecutor(_THREADS) as pool:
         running = [pool.submit(work, piece) for piece in pieces]
@@ -62,63 +64,85 @@ def _watch(running: list[Future[None]], tell: Callable[[], None]) -> None:
         tell()
 
 
-def _blocks(audio: Path, start_s: float, end_s: float) -> Iterator[tuple[int, Samples]]:
-    """Blocks of [start_s, end_s), placed by the file's own time stamps."""
+def sample_rate(audio: Path) -> int:
+    """The rate `decode` gives samples at: the file's own where 50 ms are whole samples, else 48 kHz.
+
+    Raises UnsupportedFormat when the file can't be read or has no sound.
+    """
+    with _opened(audio) as container:
+        rate = int(container.streams.audio[0].rate or 0)
+    return rate if _LOWEST_HZ <= rate <= _HIGHEST_HZ and rate % 20 == 0 else _HIGHEST_HZ
+
+
+@contextmanager
+def _opened(audio: Path) -> Iterator[av.container.InputContainer]:
     try:
         with av.open(str(audio), options={"protocol_whitelist": "file"}) as container:
-            if container.format.name not in _DEMUXERS.split(";"):
+            if container.format.name not in _DEMUXERS:
                 raise UnsupportedFormat("The sound track is in a container that is not supported.")
             if not container.streams.audio:
                 raise UnsupportedFormat("The recording has no sound.")
-            yield from _decoded(container, start_s, end_s)
+            yield container
     except (av.error.FFmpegError, OSError) as error:
         raise UnsupportedFormat("The sound track can't be read.") from error
 
 
-def _decoded(container: av.container.InputContainer, start_s: float, end_s: float) -> Iterator[tuple[int, Samples]]:
-    stream = container.streams.audio[0]
-    base = stream.time_base or Fraction(1, 1000)
-    first = float(stream.start_time * base) if stream.start_time and stream.start_time > 0 else 0.0
-    if start_s > 0:
-        container.seek(int((start_s - _PRE_ROLL_S + first) / base), stream=stream)
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
-    gather: list[Samples] = []
-    held, place = 0, -1
-    begin, finish = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
-    for frame in _frames(container, stream):
-        if frame.pts is None:
-            continue
-        now = round((float(frame.pts * (frame.time_base or base)) - first) * RATE_HZ)
-        expected = place + held
-        # A gap or a jump in the time stamps starts a new block where the file says it belongs.
-        if place < 0 or abs(now - expected) > RATE_HZ // 5:
-            yield from _cut(place, gather, begin, finish)
-            gather, held, place = [], 0, max(0, now)
-        if place + held >= finish:
-            break
-        for out in resampler.resample(frame):
-            samples = out.to_ndarray()[0]
+def _blocks(audio: Path, rate: int, start_s: float, end_s: float) -> Iterator[tuple[int, Samples]]:
+    """Blocks of [start_s, end_s), placed by the file's own time stamps."""
+    begin, finish = round(start_s * rate), round(end_s * rate)
+    with _opened(audio) as container:
+        stream = container.streams.audio[0]
+        base = float(stream.time_base or 1e-3)
+        first = (stream.start_time or 0) * base
+        if start_s > 0:
+            container.seek(int((start_s - _PRE_ROLL_S + first) / base), stream=stream)
+        gather: list[Samples] = []
+        held, place = 0, -1
+        for at, samples in _frames(container, stream, rate, base):
+            now = round((at - first) * rate)
+            # A gap or a jump in the time stamps starts a new block where the file says it belongs.
+            jump = place < 0 or abs(now - place - held) > rate // 5
+            if jump:
+                yield from _cut(place, gather, begin, finish)
+                gather, place, held = [], max(0, now), 0
+            elif held >= _BLOCK_S * rate:
+                # Whole frames of 50 ms only, so that none falls between two blocks.
+                rest = (place + held) % (rate // 20)
+                whole = np.concatenate(gather, axis=1)
+                yield from _cut(place, [whole[:, : held - rest]], begin, finish)
+                gather, place, held = [whole[:, held - rest :]], place + held - rest, rest
+            if place >= finish:
+                break
             gather.append(samples)
-            held += len(samples)
-        if held >= _BLOCK_S * RATE_HZ:
-            yield from _cut(place, gather, begin, finish)
-            gather, held, place = [], 0, place + held
-    yield from _cut(place, gather, begin, finish)
+            held += samples.shape[1]
+        yield from _cut(place, gather, begin, finish)
 
 
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Decoded frames; a packet that can't be decoded is silence, not the end of the recording."""
+def _frames(
+    container: av.container.InputContainer, stream: av.AudioStream, rate: int, base: float
+) -> Iterator[tuple[float, Samples]]:  # fmt: skip
+    """Seconds and samples, shape (channels, samples), of every frame; what can't be decoded is left out."""
+    layout = stream.layout.name or "stereo"
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    usual = (rate, "fltp", layout)
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()
+            frames = packet.decode()
         except av.error.InvalidDataError:
             continue
+        for frame in frames:
+            if frame.pts is None:
+                continue
+            # Copying a plain frame is twice as fast as sending it through the resampler.
+            same = (frame.sample_rate, frame.format.name, frame.layout.name) == usual
+            for part in (frame,) if same else resampler.resample(frame):
+                yield frame.pts * base, np.asarray(part.to_ndarray(), dtype=np.float32)
 
 
 def _cut(place: int, gather: list[Samples], begin: int, finish: int) -> Iterator[tuple[int, Samples]]:
     if not gather:
         return
-    samples = np.concatenate(gather)
+    samples = np.concatenate(gather, axis=1).mean(axis=0)
     low, high = max(0, begin - place), min(len(samples), finish - place)
     if high > low:
         yield place + low, samples[low:high]

@@ -8,14 +8,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.progress import Progress, silent
-from workers.analysis.sound_decode import RATE_HZ, Samples, decode
+from workers.analysis.sound_decode import Samples, decode, sample_rate
 from workers.analysis.stats import Floats
 
 WAVEFORM_POINTS = 20_000
 SILENCE_LUFS = -60.0
-_HOP = 800  # samples: 20 frames a second
-_FRAMES_S = RATE_HZ // _HOP
-_WINDOW = 1024
+_FRAMES_S = 20
+_TAPER_SHARE = 0.1  # of a frame, at each end
 _MOMENTARY_FRAMES = 8  # 400 ms, EBU R128 (EBU Tech 3341)
 _VOICE_HZ = (300.0, 3400.0)
 _SYLLABLE_HZ = (3.5, 7.0)  # laughter repeats its "ha" four to six times a second
@@ -40,39 +39,42 @@ class SoundGrid(NamedTuple):
 def sound_grid(audio: Path, *, duration_s: float, progress: Progress = silent) -> SoundGrid:
     """Everything the sound tells, second by second. Raises UnsupportedFormat when it can't be read."""
     seconds = max(1, int(np.ceil(duration_s)))
-    frames = _Frames(seconds, duration_s)
-    decode(audio, duration_s=duration_s, take=frames.take, progress=progress)
+    rate = sample_rate(audio)
+    frames = _Frames(seconds, duration_s, rate)
+    decode(audio, rate=rate, duration_s=duration_s, take=frames.take, progress=progress)
     return frames.grid()
 
 
 class _Frames:
     """Energy of every 50 ms frame. Blocks come from two threads, which never write the same frame."""
 
-    def __init__(self, seconds: int, duration_s: float) -> None:
+    def __init__(self, seconds: int, duration_s: float, rate: int) -> None:
         self._seconds = seconds
         count = seconds * _FRAMES_S
         self._power = np.full(count, np.nan, dtype=np.float32)  # K-weighted mean square
         self._voice = np.zeros(count, dtype=np.float32)
         self._bright = np.zeros(count, dtype=np.float32)
         self._waveform = np.zeros(WAVEFORM_POINTS)
-        self._per_point = max(1e-9, duration_s * RATE_HZ / WAVEFORM_POINTS)
-        hz = np.fft.rfftfreq(_WINDOW, 1 / RATE_HZ).astype(np.float64)
+        self._per_point = max(1e-9, duration_s * rate / WAVEFORM_POINTS)
+        self._hop = hop = rate // _FRAMES_S
+        hz = np.fft.rfftfreq(hop, 1 / rate).astype(np.float64)
         self._k_weight = _k_weighting(hz).astype(np.float32)
         self._in_voice = ((hz >= _VOICE_HZ[0]) & (hz <= _VOICE_HZ[1])).astype(np.float32)
         self._above_1k = (hz > 1000).astype(np.float32)
-        self._taper = np.hanning(_WINDOW).astype(np.float32)
+        ramp = np.sin(np.linspace(0, np.pi / 2, int(hop * _TAPER_SHARE)))
+        self._taper = np.ones(hop, dtype=np.float32)
+        self._taper[: len(ramp)], self._taper[-len(ramp) :] = ramp, ramp[::-1]
         # One-sided power spectrum to mean square: Parseval, twice for the negative frequencies, over the taper's power.
-        self._scale = 2.0 / (_WINDOW * float((self._taper**2).sum()))
+        self._scale = 2.0 / (hop * float((self._taper**2).sum()))
 
     def take(self, place: int, samples: Samples) -> None:
         self._draw(place, samples)
-        lead = -place % _HOP
-        first = (place + lead) // _HOP
-        padded = np.concatenate((samples[lead:], np.zeros(_WINDOW, dtype=np.float32)))
-        count = min(max(0, (len(samples) - lead + _HOP // 2) // _HOP), len(self._power) - first)
+        lead = -place % self._hop
+        first = (place + lead) // self._hop
+        count = min((len(samples) - lead) // self._hop, len(self._power) - first)
         if count <= 0:
             return
-        rows = sliding_window_view(padded, _WINDOW)[: count * _HOP : _HOP]
+        rows = samples[lead : lead + count * self._hop].reshape(count, self._hop)
         spectrum = np.fft.rfft(rows * self._taper)
         energy = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) * self._scale
         into = slice(first, first + len(rows))
@@ -94,7 +96,7 @@ class _Frames:
         momentary = _moving_mean(self._power, _MOMENTARY_FRAMES)
         loud = _LUFS_OFFSET + 10 * np.log10(np.maximum(momentary, 1e-12))
         loud = np.maximum(np.where(np.isnan(self._power), np.nan, loud), SILENCE_LUFS)
-        known = ~np.isnan(loud).reshape(shape).all(axis=1)
+        known = (~np.isnan(loud)).reshape(shape).any(axis=1)
         filled = np.where(np.isnan(loud), SILENCE_LUFS, loud)
         per_second = filled.reshape(shape).max(axis=1)
         usual = np.median(per_second[known]) if known.any() else SILENCE_LUFS
