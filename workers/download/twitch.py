@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.errors import VideoNotReady, VideoSizeExceeded
+from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSizeExceeded
 from shared.progress import Progress
 from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
 from workers.download.graphql import Graphql, Metadata, metadata_of
@@ -98,11 +98,15 @@ class TwitchSource:
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """All comments. Raises ChatUnavailable when the chat is switched off or gone."""
+        try:
+            length_s = self._metadata().length_s
+        except VideoNotFound as error:
+            raise ChatUnavailable("The video and its chat are gone.") from error
         return fetch_chat(
             self._graphql,
             self._id,
             into,
-            length_s=self._metadata().length_s,
+            length_s=length_s,
             work=work,
             progress=progress,
             settings=self._chat_settings,
