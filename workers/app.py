@@ -1,5 +1,6 @@
 """The Celery app, and what every pool process needs. `celery -A workers.app worker -Q download -c 2`."""
 
+import importlib
 import os
 import socket
 from functools import cache
@@ -13,13 +14,17 @@ from shared.clients import WORKER_RETRIES, connect
 from shared.log import configure_logging, logger
 from shared.pools import say_alive
 from shared.settings import settings
-from shared.stages import STAGES
+from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 from shared.store import JobStore
 
 # TERM is what every supervisor sends. Celery's answer to QUIT, give running messages back and go, is the one we want.
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
-app = Celery("klipstream", include=[*(stage.task for stage in STAGES), "tasks.delivery", "tasks.reaper"])
+# A worker imports the tasks of its own queues only: the libraries behind them take seconds and 100 MB.
+TASK_MODULES = {queue: [stage.task for stage in STAGES if stage.queue == queue] for queue in QUEUES}
+TASK_MODULES[DELIVERY_QUEUE] = ["tasks.delivery", "tasks.reaper"]
+
+app = Celery("klipstream")
 app.config_from_object("celeryconfig")
 log = logger("klipstream.worker")
 
@@ -39,6 +44,14 @@ def artifact_store() -> ArtifactStore:
 def _heartbeat_redis() -> redis.Redis:
     # Called from the worker's event loop, which must not wait for a server that is down.
     return connect(settings(), retries=0)
+
+
+@signals.celeryd_init.connect
+def _import_the_tasks(options: dict[str, Any], **_: object) -> None:
+    asked = options.get("queues") or QUEUES
+    for queue in asked.split(",") if isinstance(asked, str) else asked:
+        for module in TASK_MODULES.get(queue, ()):
+            importlib.import_module(module)
 
 
 @signals.setup_logging.connect

@@ -16,10 +16,10 @@ from shared.stages import STAGES
 from tasks import delivery, reaper
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
-from workers.app import app, job_store
+from workers.app import TASK_MODULES, app, job_store
 
 __all__ = ["app", "delivery", "reaper"]
-app.conf.include = []
+TASK_MODULES.clear()
 
 WORK_S = 60.0
 
