@@ -9,6 +9,7 @@ Keys (all begin with `klip:`):
     running:OWNER:FP          the unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:KEY            Idempotency-Key -> job and body
+What others have to be told of a change is noted in the same script: see shared.outbox.
 Messages go to the pub/sub channel job:ID in flask-sse's form.
 """
 
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
+from shared import outbox
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld
 from shared.stages import JobStatus
@@ -37,7 +39,9 @@ _MAX_CONFLICTS = 100
 # What redis-py gives with decoded responses; its own annotations leave both forms open.
 Entries = list[tuple[str, dict[str, str]]]
 
-_CREATE = """
+_CREATE = (
+    outbox.TELL
+    + """
 local seen = ARGV[1] ~= '' and redis.call('GET', KEYS[1])
 if seen then return {'seen', seen} end
 local same = ARGV[2] == '' and redis.call('GET', KEYS[2])
@@ -52,14 +56,18 @@ redis.call('SET', KEYS[2], id)
 redis.call('SADD', KEYS[3], id)
 redis.call('SADD', KEYS[4], id)
 redis.call('SET', KEYS[5], ARGV[6])
-for i = 7, #KEYS do redis.call('ZADD', KEYS[i], created, id) end
+for i = 11, #KEYS do redis.call('ZADD', KEYS[i], created, id) end
+tell(KEYS[7], KEYS[8], KEYS[9], KEYS[10], id, 'status', ARGV[6], '', '')
 local event = redis.call('XADD', KEYS[6], '*', 'message', ARGV[8])
 redis.call('PUBLISH', ARGV[9], '{"id":"' .. event .. '",' .. string.sub(ARGV[8], 2))
 return {'created', id}
 """
+)
 
 # What ARGV[4] asks of the lease: '' leaves it, 'drop' removes it, a token takes it if nobody holds it.
-_CHANGE = """
+_CHANGE = (
+    outbox.TELL
+    + """
 local now = redis.call('GET', KEYS[1])
 if not now then return 'gone' end
 if cjson.decode(now).seq ~= tonumber(ARGV[1]) then return 'conflict' end
@@ -84,10 +92,12 @@ else
   redis.call('SADD', KEYS[4], ARGV[6])
   redis.call('SADD', KEYS[5], ARGV[6])
 end
+tell(KEYS[10], KEYS[11], KEYS[12], KEYS[13], ARGV[6], ARGV[12], ARGV[2], ARGV[13], ARGV[14])
 local event = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'message', ARGV[3])
 redis.call('PUBLISH', ARGV[7], '{"id":"' .. event .. '",' .. string.sub(ARGV[3], 2))
 return 'ok'
 """
+)
 
 # A lease that ran out while its holder was stalled may be taken up again as long as nobody else was given the stage.
 _RENEW = """
@@ -175,6 +185,7 @@ class JobStore:
             f"{PREFIX}active",
             f"{PREFIX}job:{job.job_id}",
             f"{PREFIX}events:{job.job_id}",
+            *outbox.tell_keys(job.job_id),
             *_indexes(job),
         ]
         arguments: list[str | int] = [
@@ -232,7 +243,9 @@ class JobStore:
             f"{PREFIX}index:{new.owner}:status:{old.status}",
             f"{PREFIX}index:{new.owner}:status:{new.status}",
             f"{PREFIX}finished",
+            *outbox.tell_keys(new.job_id),
         ]
+        webhook = outbox.webhook_event(old, new)
         arguments: list[str | int] = [
             old.seq,
             new.dumps(),
@@ -245,6 +258,9 @@ class JobStore:
             "terminal" if terminal else "",
             MAX_EVENTS,
             _ms(new.updated_at),
+            "status" if new.status is not old.status else "",
+            outbox.event_id(new, webhook) if webhook else "",
+            json.dumps(outbox.new_record(new, webhook)) if webhook else "",
         ]
         with _redis_errors():
             return str(self._change(keys=keys, args=arguments))
@@ -277,6 +293,8 @@ class JobStore:
             for index in (*_indexes(job), f"{PREFIX}finished"):
                 pipe.zrem(index, job.job_id)
             pipe.delete(*(f"{PREFIX}{kind}:{job.job_id}" for kind in ("job", "events", "lease")))
+            pipe.zrem(outbox.MIRROR_DUE, job.job_id)
+            pipe.delete(*outbox.mirror_keys(job.job_id), outbox.webhooks_key(job.job_id))
             pipe.execute()
 
     # --- many jobs ------------------------------------------------------------------------------------------------
