@@ -113,7 +113,7 @@ def _in_order(words: Iterable[Word], duration_s: float) -> Iterator[Word]:
         start = min(max(word.start, 0.0), duration_s)
         end = min(max(word.end, start), duration_s)
         confidence = None if word.confidence is None else round(word.confidence, 4)
-        yield Word(text, round(start, 3), round(end, 3), confidence)
+        yield Word(text, round(float(start), 3), round(float(end), 3), confidence)
 
 
 def _paragraphs(words: tuple[Word, ...], language: str | None) -> Iterator[Paragraph]:
