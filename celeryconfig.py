@@ -49,7 +49,7 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-# A stop gives running messages back after this long instead of waiting for hours (workers.app maps TERM to it).
+# A stop gives running messages back after this long instead of waiting for hours (workers.app makes TERM do so).
 worker_soft_shutdown_timeout = 2.0
 
 # A child that grew past this (KiB) is replaced after its task: leaks of native libraries end there.

@@ -2,7 +2,10 @@
 
 import importlib
 import os
+import signal
 import socket
+import sys
+import traceback
 from functools import cache
 from typing import Any
 
@@ -16,9 +19,6 @@ from shared.pools import say_alive
 from shared.settings import settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 from shared.store import JobStore
-
-# TERM is what every supervisor sends. Celery's answer to QUIT, give running messages back and go, is the one we want.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 # A worker imports the tasks of its own queues only: the libraries behind them take seconds and 100 MB.
 TASK_MODULES = {queue: [stage.task for stage in STAGES if stage.queue == queue] for queue in QUEUES}
@@ -49,9 +49,20 @@ def _heartbeat_redis() -> redis.Redis:
 @signals.celeryd_init.connect
 def _import_the_tasks(options: dict[str, Any], **_: object) -> None:
     asked = options.get("queues") or QUEUES
-    for queue in asked.split(",") if isinstance(asked, str) else asked:
-        for module in TASK_MODULES.get(queue, ()):
+    modules = [module for queue in asked for module in TASK_MODULES.get(queue, ())]
+    try:
+        for module in modules:
             importlib.import_module(module)
+    except Exception:  # noqa: BLE001 -- Celery would swallow it, and the pool would discard every message
+        traceback.print_exc()
+        sys.exit("klipstream: the tasks of this pool can't be loaded")
+
+
+@signals.worker_ready.connect
+def _stop_on_term_as_on_quit(**_: object) -> None:
+    # TERM is what every supervisor sends, and Celery's answer to it is to wait for hours until running stages end.
+    # Its answer to QUIT is the one we want: give them back after worker_soft_shutdown_timeout, and go.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGQUIT))
 
 
 @signals.setup_logging.connect
