@@ -58,6 +58,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
+        self.first_segment_at = 0.0
 
     def add(self, given: dict[str, Any]) -> None:
         vod = Vod.of(given)
@@ -75,7 +76,8 @@ class World:
 
     def stats(self) -> dict[str, Any]:
         with self.lock:
-            return {"counts": dict(self.counts), "bytes": dict(self.sent), "keys": dict(self.keys)}
+            found = {"counts": dict(self.counts), "bytes": dict(self.sent), "keys": dict(self.keys)}
+            return {**found, "first_segment_at": self.first_segment_at}
 
     def fault(self, key: str) -> dict[str, Any]:
         """What to do wrong with this request."""
@@ -91,6 +93,8 @@ class World:
 
     def saw(self, kind: str, key: str) -> None:
         with self.lock:
+            if kind == "segment" and not self.counts[kind]:
+                self.first_segment_at = time.time()
             self.counts[kind] += 1
             self.counts["requests"] += 1
             self.keys[key] += 1

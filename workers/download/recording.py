@@ -30,6 +30,14 @@ class Playlist(NamedTuple):
     segments: Sequence[Segment]
 
 
+class FetchedRuns(NamedTuple):
+    """What was fetched of `segments`, and the files it is in."""
+
+    segments: Sequence[Segment]
+    entries: list[Entry]
+    runs: list[Run]
+
+
 class HlsRecording:
     """Fetches from the playlist that `load` finds; `load` is asked again when addresses run out.
 
@@ -55,16 +63,16 @@ class HlsRecording:
 
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
-        playlist = self._playlist("sound")
-        entries, runs = self._fetch(playlist, "sound", work, progress)
-        sound = join_sound(runs, playlist.segments, into, progress=_later(progress))
-        return sound._replace(warnings=(*_losses(playlist.segments, entries), *sound.warnings))
+        fetched = self.fetch("sound", work=work, progress=progress)
+        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        sound = join_sound(fetched.runs, fetched.segments, into, progress=_later(progress))
+        return sound._replace(warnings=(*_losses(fetched.segments, fetched.entries), *sound.warnings))
 
     def video(self, into: Path, *, work: Path, progress: Progress) -> None:
         """Write picture and sound to `into` (mp4)."""
-        playlist = self._playlist("picture")
-        _, runs = self._fetch(playlist, "picture", work, progress)
-        join_video(runs, playlist.segments, into, progress=_later(progress))
+        fetched = self.fetch("picture", work=work, progress=progress)
+        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """An mp4 of the segments under start_s to end_s; None when there is no picture there."""
@@ -87,12 +95,6 @@ class HlsRecording:
             cache.put(fetched.segment, fetched.kind, fetched.data, fetched.init)
         return _join_part(cache, wanted, playlist.segments, folder)
 
-    def _playlist(self, purpose: Purpose) -> Playlist:
-        playlist = self._load(purpose)
-        if playlist is None:
-            raise UnsupportedFormat("The recording has no picture.")
-        return playlist
-
     def _addresses(self, purpose: Purpose, playlist: Playlist) -> Addresses:
         def renew() -> Sequence[Segment]:
             fresh = self._load(purpose)
@@ -105,10 +107,11 @@ class HlsRecording:
     def _fetcher(self, addresses: Addresses) -> SegmentFetcher:
         return SegmentFetcher(self._session, addresses, settings=self._settings, replacement=self._replacement)
 
-    def _fetch(
-        self, playlist: Playlist, purpose: Purpose, work: Path, progress: Progress
-    ) -> tuple[list[Entry], list[Run]]:
-        """All segments, those of earlier tries included."""
+    def fetch(self, purpose: Purpose, *, work: Path, progress: Progress) -> FetchedRuns:
+        """All segments of a rendition, those of earlier tries included, as the server gave them."""
+        playlist = self._load(purpose)
+        if playlist is None:
+            raise UnsupportedFormat("The recording has no picture.")
         segments = playlist.segments
         folder = work / purpose
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,10 +127,7 @@ class HlsRecording:
                 number = fetched.segment.number
                 store.append(number, fetched.kind, fetched.data, run=run_of[number], init=fetched.init)
                 meter.finished(len(fetched.data))
-            entries = store.entries
-            present = [entry.number for entry in entries if entry.size]
-            check_holes(segments, present)
-            return entries, _runs(entries, store.path)
+            return FetchedRuns(segments, store.entries, _runs(store.entries, store.path))
 
 
 class _Meter:

@@ -1,0 +1,165 @@
+"""Download throughput beside streamlink, yt-dlp and ffmpeg, on loopback and on a shaped link; peak memory of 4 GB.
+
+`python -m bench.download [--rounds 3] [--seconds 660] [--gigabytes 4]`
+
+All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
+tool's first segment request until its process has ended, so nobody's start-up counts; rounds are interleaved, medians
+compared. Memory is the process's peak resident set.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import imageio_ffmpeg
+
+from shared.progress import silent
+from tests.peers.twitch_process import TwitchPeer, running_twitch
+from workers.download.hls import FetchSettings
+from workers.download.recording import HlsRecording
+from workers.download.resolver import Resolver
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPED = {"latency_ms": 80.0, "bytes_per_s": 40e6}
+AT_ONCE = 6
+SOURCE_BITS = 6_000_000
+MEBIBYTE = 2**20
+
+
+class Run(NamedTuple):
+    """bytes_per_s: throughput.  peak_bytes: resident memory at its highest."""
+
+    bytes_per_s: float
+    peak_bytes: int
+
+
+Command = Callable[[str, Path], list[str]]
+
+
+def ours(base: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "bench.download", "--fetch", base, "--into", str(folder)]
+
+
+def streamlink(threads: int) -> Command:
+    def command(base: str, folder: Path) -> list[str]:
+        options = ["--stream-segment-threads", str(threads), "--force", "--no-config", "-l", "error"]
+        target = ["-o", str(folder / "out.ts"), f"hls://{playlist(base)}", "best"]
+        return [sys.executable, "-m", "streamlink", *options, *target]
+
+    return command
+
+
+def yt_dlp(fragments: int) -> Command:
+    def command(base: str, folder: Path) -> list[str]:
+        options = ["-q", "--no-warnings", "--no-config", "--no-cache-dir", "--fixup", "never", "-N", str(fragments)]
+        options += ["--downloader", "native"]
+        return [sys.executable, "-m", "yt_dlp", *options, "-o", str(folder / "out.ts"), playlist(base)]
+
+    return command
+
+
+def ffmpeg(base: str, folder: Path) -> list[str]:
+    options = ["-v", "error", "-nostdin", "-i", playlist(base), "-c", "copy", "-f", "mpegts"]
+    return [imageio_ffmpeg.get_ffmpeg_exe(), *options, str(folder / "out.ts")]
+
+
+PEERS: dict[str, Command] = {
+    "klipstream": ours,
+    "streamlink 1": streamlink(1),
+    "streamlink 4": streamlink(4),
+    "streamlink 8": streamlink(8),
+    "yt-dlp -N 4": yt_dlp(4),
+    "yt-dlp -N 8": yt_dlp(8),
+    "ffmpeg": ffmpeg,
+}
+
+
+def playlist(base: str) -> str:
+    """The stand-in's media playlist itself, for tools that need no token."""
+    return f"{base}/t1/42/chunked/index-dvr.m3u8"
+
+
+def measure(peer: TwitchPeer, command: Command, expected_bytes: int) -> Run:
+    """One download. Raises when the tool fails or loses some of the recording."""
+    peer.control(reset=True)
+    with TemporaryDirectory() as folder:
+        process = subprocess.Popen(command(peer.base, Path(folder)), cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        ended = time.time()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    stats = peer.stats()
+    sent = stats["bytes"].get("chunked", 0)
+    # ffmpeg leaves the padding out of what it writes, so what was sent counts.
+    if process.returncode or sent < expected_bytes or not written:
+        raise RuntimeError(f"failed with {process.returncode}, {sent} of {expected_bytes} bytes: {process.args!r}")
+    return Run(expected_bytes / (ended - stats["first_segment_at"]), usage.ru_maxrss * 1024)
+
+
+def fetch(base: str, folder: Path) -> None:
+    """What this project does, in the process that is measured."""
+    hosts = TwitchPeer(base).host_map
+    resolver = Resolver("42", client_id="bench", host_map=hosts, max_hours=12)
+    settings = FetchSettings(at_once=AT_ONCE)
+    HlsRecording(resolver.session, resolver.load, settings=settings, min_free_bytes=0).fetch(
+        "picture", work=folder, progress=silent
+    )
+
+
+def compare(peer: TwitchPeer, name: str, link: dict[str, float], rounds: int, size: int) -> dict[str, Any]:
+    """Every tool in turn, `rounds` times; prints a table and returns the ratios."""
+    peer.control(link=link)
+    runs: dict[str, list[Run]] = {tool: [] for tool in PEERS}
+    for _ in range(rounds):
+        for tool, command in PEERS.items():
+            runs[tool].append(measure(peer, command, size))
+    peer.control(link={})
+    speed = {tool: statistics.median(run.bytes_per_s for run in found) for tool, found in runs.items()}
+    best = max(value for tool, value in speed.items() if tool != "klipstream")
+    print(f"\n{name}: {size / MEBIBYTE:.0f} MiB, median of {rounds}")
+    for tool, value in speed.items():
+        peak = max(run.peak_bytes for run in runs[tool]) / MEBIBYTE
+        print(f"  {tool:13} {value / 1e6:6.0f} MB/s  {value / best:5.2f} of the best peer  {peak:4.0f} MiB")
+    return {tool: round(speed["klipstream"] / value, 3) for tool, value in speed.items() if tool != "klipstream"} | {
+        "best": round(speed["klipstream"] / best, 3)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=660, help="of the VOD for throughput")
+    parser.add_argument("--gigabytes", type=float, default=4.0, help="of the VOD for memory; 0 leaves it out")
+    parser.add_argument("--fetch", help=argparse.SUPPRESS)
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.fetch:
+        fetch(given.fetch, given.into)
+        return
+    size = given.seconds * SOURCE_BITS // 8
+    result: dict[str, Any] = {"benchmark": "download"}
+    with running_twitch(cache_mb=size // MEBIBYTE + 64) as peer:
+        peer.fresh(seconds=given.seconds, segment_seconds=10)
+        measure(peer, ours, 1)  # segments are made once, before anybody is measured
+        size = peer.stats()["bytes"]["chunked"]
+        result["loopback"] = compare(peer, "Loopback", {}, given.rounds, size)
+        result["shaped"] = compare(peer, "80 ms a request, 40 MB/s a connection", SHAPED, given.rounds, size)
+    if given.gigabytes:
+        with running_twitch() as peer:
+            peer.fresh(seconds=int(given.gigabytes * 8e9 / SOURCE_BITS) // 10 * 10, segment_seconds=10)
+            run = measure(peer, ours, int(given.gigabytes * 0.99e9))
+        result["peak_mib"] = round(run.peak_bytes / MEBIBYTE)
+        print(f"\nPeak memory of a {given.gigabytes:g} GB VOD: {result['peak_mib']} MiB")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
