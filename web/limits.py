@@ -65,7 +65,8 @@ def limiter_for(config: Settings, own: Services) -> Limiter:
 def _refuse(error: LimiterSaysNo) -> Response:
     limiter = cast("Limiter", current_app.extensions[EXTENSION])
     current = limiter.current_limit
-    wait_s = max(1, math.ceil(current.reset_at - time.time())) if current else 1
+    # flask-limiter adds a second to the end of the window.
+    wait_s = max(1, math.ceil(current.reset_at - 1 - time.time())) if current else 1
     rate = _rate()
     return problem_response(RateLimitExceeded(f"More than {rate} requests.", retry_after_s=wait_s))
 

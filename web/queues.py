@@ -1,11 +1,12 @@
 """Figures about the pools, read from Redis when somebody asks."""
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import redis
 
 from shared import pools
-from shared.jobs import Job, seconds_since, utc_now
+from shared.jobs import Job, iso, seconds_since, utc_now
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
 from shared.store import PREFIX, JobStore
 from web.services import redis_errors
@@ -71,7 +72,17 @@ def reliability_figures(client: redis.Redis) -> dict[str, Any]:
     with redis_errors():
         retries = client.hgetall(f"{PREFIX}retries")
         breakers = {
-            str(key).removeprefix(f"{PREFIX}breaker:"): client.hgetall(key)
+            str(key).removeprefix(f"{PREFIX}breaker:"): _breaker(cast("dict[str, str]", client.hgetall(key)))
             for key in sorted(set(client.scan_iter(match=f"{PREFIX}breaker:*", count=SCAN_BATCH, _type="hash")))
         }
     return {"breakers": breakers, "retries": {name: int(count) for name, count in sorted(retries.items())}}
+
+
+def _breaker(state: dict[str, str]) -> dict[str, Any]:
+    opened_ms = state.get("opened_at")
+    return {
+        "state": state.get("state", "closed"),
+        "failures": int(state.get("failures", 0)),
+        "openings": int(state.get("openings", 0)),
+        "opened_at": iso(datetime.fromtimestamp(float(opened_ms) / 1000, UTC)) if opened_ms else None,
+    }

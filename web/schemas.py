@@ -256,6 +256,13 @@ class QueuesSchema(Schema):
     queues = fields.Dict(keys=fields.String(), values=fields.Nested(QueueSchema))
 
 
+class BreakerSchema(Schema):
+    state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
+    failures = fields.Integer(metadata={"description": "In a row."})
+    openings = fields.Integer(metadata={"description": "How often it has opened."})
+    opened_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+
+
 class ReliabilitySchema(Schema):
-    breakers = fields.Dict(keys=fields.String(), values=fields.Dict())
+    breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema))
     retries = fields.Dict(keys=fields.String(), values=fields.Integer())

@@ -60,7 +60,7 @@ def running_web(data_dir: Path, redis_url: str, **variables: str) -> Iterator[st
             stderr=log,
         )
     try:
-        wait_until(lambda: _answers(url), seconds=30)
+        wait_until(lambda: _answers(url), seconds=120)
         yield url
     finally:
         process.terminate()
