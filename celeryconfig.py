@@ -63,7 +63,9 @@ task_send_sent_event = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-beat_schedule_filename = str(_config.data_dir / "run" / "celerybeat-schedule")
+_run = _config.data_dir / "run"
+_run.mkdir(parents=True, exist_ok=True)
+beat_schedule_filename = str(_run / "celerybeat-schedule")
 beat_schedule = {
     # A sweep that waited longer than its interval is worthless: the next one is there.
     "reap": {"task": "tasks.reap", "schedule": 2.0, "options": {"queue": DELIVERY_QUEUE, "expires": 2.0}},

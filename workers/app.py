@@ -7,6 +7,7 @@ import socket
 import sys
 import traceback
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -19,6 +20,9 @@ from shared.pools import say_alive
 from shared.settings import settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 from shared.store import JobStore
+
+# The celery program puts the working folder on the path to find this module, and takes it off again afterwards.
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 # A worker imports the tasks of its own queues only: the libraries behind them take seconds and 100 MB.
 TASK_MODULES = {queue: [stage.task for stage in STAGES if stage.queue == queue] for queue in QUEUES}
@@ -68,11 +72,6 @@ def _stop_on_term_as_on_quit(**_: object) -> None:
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
     configure_logging()
-
-
-@signals.beat_init.connect
-def _make_room_for_the_schedule(**_: object) -> None:
-    (settings().data_dir / "run").mkdir(parents=True, exist_ok=True)
 
 
 @signals.worker_process_init.connect

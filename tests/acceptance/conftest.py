@@ -45,8 +45,10 @@ class Api:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=30)
 
-    def submit(self, url: str, **more: Any) -> dict[str, Any]:
-        answer = self.http.post("/api/v1/analysis", json={"url": url, **more})
+    def submit(self, url: str, *, force: bool = False, **more: Any) -> dict[str, Any]:
+        """A new job, or the one that already does this work."""
+        params = {"force": "true"} if force else {}
+        answer = self.http.post("/api/v1/analysis", params=params, json={"url": url, **more})
         assert answer.status_code in {200, 202}, answer.text
         job: dict[str, Any] = answer.json()
         return job
