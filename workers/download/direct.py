@@ -41,7 +41,7 @@ class DirectSource:
         allow_private: frozenset[str] = frozenset(),
         host_map: Mapping[str, str] | None = None,
         max_hours: float,
-        segments_at_once: int = 5,
+        segments_at_once: int = 6,
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = EXTERNAL,
         segment_retry: RetryPolicy = SEGMENT_RETRY,

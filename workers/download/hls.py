@@ -19,8 +19,8 @@ from workers.download.transfer import RETRIED, Session, check_status, converted_
 
 READ_BYTES = 512 * 1024
 MAX_SEGMENT_BYTES = 64 * 2**20
-BUFFERED_BYTES = 64 * 2**20  # in all segments that are on their way or wait for their turn
-SPARE_SEGMENTS = 2  # finished ones that may wait while a slow one holds the line
+BUFFERED_BYTES = 56 * 2**20  # in all segments that are on their way or wait for their turn
+SPARE_SEGMENTS = 1  # a finished one that may wait while a slow one holds the line
 STALL_WINDOW_S = 20.0
 MIN_STALL_BYTES = 16 * 1024  # less than this in a window is a stall
 TICK_S = 0.5
@@ -38,7 +38,7 @@ class FetchSettings:
     Sized for a CDN that gives 18 MB/s to one connection and about 50 to several.
     """
 
-    at_once: int = 5
+    at_once: int = 6
     connect_s: float = 10.0
     read_s: float = 20.0
     stall_s: float = STALL_WINDOW_S

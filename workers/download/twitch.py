@@ -34,7 +34,7 @@ class TwitchSource:
         client_id: str,
         host_map: Mapping[str, str],
         max_hours: float,
-        segments_at_once: int = 5,
+        segments_at_once: int = 6,
         chat_ranges: int = 4,
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = EXTERNAL,

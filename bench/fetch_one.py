@@ -1,0 +1,24 @@
+"""One raw download as a worker does it, in a process of its own that imports nothing else: what `bench.download` runs.
+
+`python -m bench.fetch_one BASE FOLDER CDN_HOST`
+"""
+
+import sys
+from pathlib import Path
+
+from shared.progress import silent
+from workers.download.hls import FetchSettings
+from workers.download.recording import HlsRecording
+from workers.download.resolver import Resolver
+
+
+def main() -> None:
+    base, folder, cdn = sys.argv[1:]
+    hosts = dict.fromkeys(("gql.twitch.tv", "usher.ttvnw.net", cdn), base)
+    resolver = Resolver("42", client_id="bench", host_map=hosts, max_hours=12)
+    recording = HlsRecording(resolver.session, resolver.load, settings=FetchSettings(), min_free_bytes=0)
+    recording.fetch("picture", work=Path(folder), progress=silent)
+
+
+if __name__ == "__main__":
+    main()
