@@ -24,7 +24,7 @@ WINDOW_S = 15
 LEAD_S = 3  # the chat window begins this long before the reaction is due
 SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
 USUAL_BURST_RATIO = 3.0  # how far the bursts of the training data stood above their surroundings
-ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burst
+ENOUGH_Z = 3.0  # reactions this many standard deviations above usual are a burst
 WORDLESS_Z = 1.0  # a burst of messages that are not known to react has to be this much clearer
 LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
 
@@ -135,7 +135,7 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     log_rate = np.log((count + 2.0) / (usual + 2.0)) - np.log(USUAL_BURST_RATIO)
     z["chat_rate"] = _count_z(count)
     z["chatters"] = _count_z(due(chat.chatters))
-    z["reactions"] = _count_z(due(chat.sums["reaction"]))
+    z["reactions"] = _count_z(due(chat.emotions.sum(axis=0)))
     for index, name in enumerate(EMOTIONS):
         z[name] = _count_z(due(chat.emotions[index]))
     # In languages the lexicon does not know, messages that are no crowd's still tell that something happened.
@@ -150,9 +150,13 @@ def _share(part: Floats, whole: Floats, all_parts: Floats, all_whole: Floats) ->
 
 
 def _count_z(counts: Floats) -> Floats:
-    """How unusual a count is: robust, and never believed to vary less than random arrivals do."""
+    """How unusual a count is: robust, and never believed to vary less than random arrivals do.
+
+    Square roots make the spread of random arrivals the same at every rate (Anscombe 1948, doi:10.2307/2332343).
+    """
     usual, spread = surroundings(counts)
-    return (counts - usual) / np.sqrt(np.maximum(spread**2, usual) + 1.0)
+    more_than_random = np.sqrt(np.maximum(1.0, spread**2 / (usual + 1.0)))
+    return 2.0 * (np.sqrt(counts + 0.375) - np.sqrt(usual + 0.375)) / more_than_random
 
 
 def _mean(total: Floats, count: Floats) -> Floats:

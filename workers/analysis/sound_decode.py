@@ -1,4 +1,4 @@
-"""The sound track as mono blocks, decoded in pieces by two threads (PyAV lets go of the interpreter lock)."""
+"""The sound track as mono blocks, decoded in halves by two threads (PyAV lets go of the interpreter lock)."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,6 @@ from shared.errors import UnsupportedFormat
 from shared.progress import Progress
 
 _LOWEST_HZ, _HIGHEST_HZ = 8_000, 48_000
-PIECE_S = 900  # pieces are of one length whatever the machine, so that results are the same everywhere
 _THREADS = 2
 _PRE_ROLL_S = 0.5  # decoders need a few frames before they are exact
 _BLOCK_S = 10
@@ -34,9 +33,9 @@ def decode(audio: Path, *, rate: int, duration_s: float, take: Take, progress: P
     """
     stop = threading.Event()
     done = [0.0]
-    pieces = [
-        (start, min(start + PIECE_S, duration_s)) for start in range(0, max(1, int(np.ceil(duration_s))), PIECE_S)
-    ]
+    # As many pieces as threads, whatever the machine: more would read the file's index again for each.
+    middle = float(int(duration_s / _THREADS))
+    pieces = [(0.0, middle), (middle, duration_s)] if middle else [(0.0, duration_s)]
 
     def work(piece: tuple[float, float]) -> None:
         for at, samples in _blocks(audio, rate, *piece):

@@ -1,0 +1,90 @@
+"""Small recordings made up for the analysis tests: chat with known moments, sound with known levels, pictures."""
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+
+from workers.chatlog import Comment, write_comment
+
+RATE = 16_000
+LAUGHS = ("LUL", "KEKW", "hahaha", "lmaooo", "OMEGALUL", "😂", "lol")
+WOWS = ("PogChamp", "WOW", "insane!!", "POGGERS", "holy that clutch", "LETS GOOOO", "🔥")
+TALK = ("i had pasta today", "the map looks good in this game", "my cat sleeps all day", "that sword is from act two")
+
+
+def comment(at: float, text: str, user: str | None = None, **more: object) -> Comment:
+    name = user if user is not None else f"user{int(at * 1000) % 997}"
+    return Comment(id=f"{at:.3f}-{text[:10]}", offset_seconds=at, user=name, text=text, **more)  # type: ignore[arg-type]
+
+
+def talk(duration_s: int, *, every_s: float = 2.0) -> list[Comment]:
+    """Ordinary talk, evenly spread."""
+    times = np.arange(0.5, duration_s, every_s)
+    return [comment(float(at), TALK[place % len(TALK)], f"viewer{place % 40}") for place, at in enumerate(times)]
+
+
+def burst(at_s: float, texts: tuple[str, ...], *, count: int = 40, length_s: float = 10.0) -> list[Comment]:
+    """`count` messages of different users from `at_s` on, thick at first."""
+    places = at_s + length_s * (np.arange(count) / count) ** 1.5
+    return [comment(float(at), texts[i % len(texts)], f"crowd{i}") for i, at in enumerate(places)]
+
+
+def in_order(*parts: list[Comment]) -> list[Comment]:
+    return sorted((one for part in parts for one in part), key=lambda one: one.offset_seconds)
+
+
+def write_chat(path: Path, comments: list[Comment]) -> Path:
+    with path.open("w", encoding="utf-8") as file:
+        for one in comments:
+            write_comment(file, one)
+    return path
+
+
+def write_transcript(path: Path, sentences: list[tuple[float, str]]) -> Path:
+    """Each sentence from its second on, three words a second."""
+    words = [
+        {"word": word, "start": start + place / 3, "end": start + place / 3 + 0.25, "confidence": 0.9}
+        for start, sentence in sentences
+        for place, word in enumerate(sentence.split())
+    ]
+    path.write_text(json.dumps({"language": "en", "words": words, "paragraphs": []}), encoding="utf-8")
+    return path
+
+
+def sine(seconds: float, *, level: float, hz: float = 997.0, rate: int = RATE) -> np.ndarray:
+    return (level * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+def write_wav(path: Path, samples: np.ndarray, *, rate: int = RATE) -> Path:
+    """16 bit mono."""
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for start in range(0, len(samples), rate):
+            block = (np.clip(samples[start : start + rate], -1, 1) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+            frame.rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_video(path: Path, *, seconds: int = 12, fps: int = 20, sound: bool = True) -> Path:
+    """Grey pictures that brighten by 16 every second (64 x 36, key frames 5 s apart) and a tone."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=fps, options={"g": str(fps * 5), "sc_threshold": "0"})
+        video.width, video.height, video.pix_fmt = 64, 36, "yuv420p"
+        audio = container.add_stream("aac", rate=RATE, layout="mono") if sound else None
+        for number in range(seconds * fps):
+            picture = np.full((36, 64, 3), 16 * (number // fps), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if audio is not None:
+            tone = av.AudioFrame.from_ndarray(sine(seconds, level=0.2)[None, :], format="fltp", layout="mono")
+            tone.rate, tone.pts = RATE, 0
+            container.mux(audio.encode(tone))
+            container.mux(audio.encode(None))
+    return path
