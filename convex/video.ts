@@ -166,13 +166,14 @@ export const updateStatusByTwitchId = mutation({
   },
 });
 
-/** The addresses of the files; with jobId in that job's row, else in the newest row of the video. */
+/** The addresses of the files: into that job's row, or without jobId into the newest row of the video. */
 export const updateUrls = mutation({
   args: { twitchId: v.string(), urls: v.object(urlFields), jobId: v.optional(v.string()) },
-  returns: v.null(),
+  returns: outcome,
   handler: async (ctx, args) => {
     const row = args.jobId === undefined ? await newestOf(ctx, args.twitchId) : await ofJob(ctx, args.jobId);
-    if (row !== null && row.twitchId === args.twitchId) await ctx.db.patch(row._id, args.urls);
-    return null;
+    const applied = row !== null && row.twitchId === args.twitchId;
+    if (applied) await ctx.db.patch(row._id, args.urls);
+    return { applied };
   },
 });

@@ -1,0 +1,83 @@
+"""A job as the mirror in Convex shows it: names and units of `convex/schema.ts`."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shared.jobs import Job
+from shared.stages import STAGE_BY_NAME, JobStatus, title_of
+
+# The addresses in a job's results, and their names in the frontend's table.
+URL_FIELDS = {
+    "video_url": "videoUrl",
+    "audio_url": "audioUrl",
+    "waveform_url": "audiowaveUrl",
+    "transcript_url": "transcriptUrl",
+    "transcriptWords_url": "transcriptWordUrl",
+    "chat_url": "chatUrl",
+    "analysis_url": "transcriptAnalysisUrl",
+}
+
+
+class Update(NamedTuple):
+    """One mutation."""
+
+    path: str
+    args: dict[str, Any]
+
+
+def update_of(job: Job) -> Update:
+    """The mutation that brings the job's row up to this state."""
+    args = _snapshot(job)
+    if job.finished_at is not None:
+        args["processingCompletedAt"] = _ms(job.finished_at)
+    if job.status is JobStatus.COMPLETED:
+        return Update("video:completeJob", args)
+    if job.error is not None:
+        return Update("video:updateJobError", args | _error(job.error))
+    return Update("video:updateJobProgress", args)
+
+
+def urls_of(job: Job, base_url: str) -> Update:
+    """The mutation that writes where the files of a completed job are."""
+    results = job.results or {}
+    urls = {field: base_url + results[name] for name, field in URL_FIELDS.items() if results.get(name)}
+    return Update("video:updateUrls", {"twitchId": _twitch_id(job), "jobId": job.job_id, "urls": urls})
+
+
+def _twitch_id(job: Job) -> str:
+    return job.video_id or job.job_id
+
+
+def _snapshot(job: Job) -> dict[str, Any]:
+    fields = {
+        "jobId": job.job_id,
+        "attempt": float(job.attempt),
+        "seq": float(job.seq),
+        "twitchId": _twitch_id(job),
+        "title": (job.video or {}).get("title"),
+        "status": title_of(job.status),
+        "progressPercentage": job.percentage,
+        "currentStage": STAGE_BY_NAME[job.stage].title if job.stage else None,
+        "estimatedCompletionSeconds": None if job.eta_seconds is None else float(job.eta_seconds),
+        "stageProgress": dict(job.stage_progress),
+        "retryCount": float(len(job.retries)),
+        "createdAt": _ms(job.created_at),
+        "updatedAt": _ms(job.updated_at),
+        "processingStartedAt": _ms(job.started_at) if job.started_at else None,
+        "callbackUrl": job.callback_url,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "errorType": error["error_type"],
+        "errorCode": error["code"],
+        "errorMessage": error["detail"],
+        "isRetryable": error["retryable"],
+        "supportReference": error["support_reference"],
+    }
+
+
+def _ms(moment: str) -> float:
+    return float(round(datetime.fromisoformat(moment).timestamp() * 1000))
