@@ -59,7 +59,7 @@ class Egress:
     def route(self, url: str) -> str:
         """The address to send a request for `url` to. Raises UnsupportedSource when it may not be sent."""
         host, port, scheme = split_address(url)
-        if (base := self.host_map.get(host)) is not None and port == (443 if scheme == "https" else 80):
+        if (base := self.host_map.get(host)) is not None and (scheme, port) == ("https", 443):
             parts = urlsplit(url)
             return base.rstrip("/") + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         authority = f"{host}:{port}"

@@ -261,7 +261,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(media(vod, rendition, f"{CDN}/{token}/{video_id}", self.world.segments), fault=fault)
         else:
             status, data = self.segment(vod, rendition, file)
-            self.answer(data, status, fault, rendition=name)
+            self.answer(data, status, fault, rendition=name, etag=f'"{video_id}-{name}-{file}"')
 
     def segment(self, vod: Vod, rendition: Rendition, file: str) -> tuple[int, bytes]:
         segments = self.world.segments
@@ -280,11 +280,16 @@ class Handler(BaseHTTPRequestHandler):
     # --- answers
 
     def answer(
-        self, body: str | bytes, status: int = 200, fault: dict[str, Any] | None = None, rendition: str = "other"
+        self,
+        body: str | bytes,
+        status: int = 200,
+        fault: dict[str, Any] | None = None,
+        rendition: str = "other",
+        etag: str | None = None,
     ) -> None:
         fault = fault or {}
         data = body.encode() if isinstance(body, str) else body
-        headers: dict[str, str] = {}
+        headers: dict[str, str] = {"ETag": etag} if etag else {}
         if latency := self.world.link.get("latency_ms"):
             time.sleep(latency / 1000)
         status = fault.get("status", status)
@@ -294,7 +299,7 @@ class Handler(BaseHTTPRequestHandler):
             data = b"broken"
         if "redirect" in fault:
             status, headers["Location"] = 302, fault["redirect"]
-        elif status == 200 and (wanted := self.headers.get("Range")):
+        elif status == 200 and (wanted := self.headers.get("Range")) and self.headers.get("If-Range", etag) == etag:
             status, data = self.ranged(wanted, data, headers)
         headers |= fault.get("headers", {})
         self.send_response(status)
