@@ -114,6 +114,7 @@ def _timeline(highlights: Highlights, video: Video) -> otio.schema.Timeline:
         media.name = title
         clip = otio.schema.Clip(name=_label(highlight), media_reference=media, source_range=span)
         clip.metadata["klipstream"] = {name: highlight[name] for name in ("rank", "score", "emotion", "reasons")}
+        clip.metadata["cmx_3600"] = {"reel": "AX"}  # a title with spaces as the reel's name can't be read back
         moment = otio.opentime.TimeRange(_time(highlight["peak_seconds"]), otio.opentime.RationalTime(1, RATE))
         clip.markers.append(otio.schema.Marker(name="moment", marked_range=moment))
         track.append(clip)
@@ -126,7 +127,11 @@ def _write_otio(highlights: Highlights, video: Video, into: Path) -> None:
 
 
 def _write_edl(highlights: Highlights, video: Video, into: Path) -> None:
-    text = otio.adapters.write_to_string(_timeline(highlights, video), adapter_name="cmx_3600", rate=RATE)
+    timeline = _timeline(highlights, video)
+    # The adapter can't write a timeline without clips.
+    text = f"TITLE: {timeline.name}\n"
+    if highlights:
+        text = otio.adapters.write_to_string(timeline, adapter_name="cmx_3600", rate=RATE)
     into.write_text(text, encoding="utf-8")
 
 

@@ -24,7 +24,7 @@ WINDOW_S = 15
 LEAD_S = 3  # the chat window begins this long before the reaction is due
 SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
 USUAL_BURST_RATIO = 3.0  # how far the bursts of the training data stood above their surroundings
-ENOUGH_Z = 3.0  # reactions this many standard deviations above usual are a burst
+ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burst
 WORDLESS_Z = 1.0  # a burst of messages that are not known to react has to be this much clearer
 LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
 
