@@ -105,6 +105,11 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso_of_ms(milliseconds: float) -> str:
+    """The moment so many milliseconds after 1970."""
+    return iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
 def utc_now() -> str:
     return iso(datetime.now(UTC))
 

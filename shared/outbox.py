@@ -10,7 +10,10 @@ Keys (all begin with `klip:`):
 An entry of a `due` set goes only when what it stands for was delivered, refused for good, or given up.
 """
 
+import json
 from typing import Any
+
+import redis
 
 from shared.jobs import Job
 from shared.stages import TERMINAL, JobStatus
@@ -87,3 +90,10 @@ def new_record(job: Job, event: str) -> dict[str, Any]:
         "tries": [],
         "job": job.dumps(),
     }
+
+
+def deliveries(client: redis.Redis, job_id: str) -> list[dict[str, Any]]:
+    """The events of a job and what became of them, oldest first."""
+    records = [json.loads(text) for text in client.hvals(webhooks_key(job_id))]
+    shown = [{name: value for name, value in record.items() if name != "job"} for record in records]
+    return sorted(shown, key=lambda record: (record["created_at"], record["id"]))
