@@ -69,6 +69,9 @@ beat_schedule_filename = str(_run / "celerybeat-schedule")
 beat_schedule = {
     # A sweep that waited longer than its interval is worthless: the next one is there.
     "reap": {"task": "tasks.reap", "schedule": 2.0, "options": {"queue": DELIVERY_QUEUE, "expires": 2.0}},
+    "mirror": {"task": "tasks.mirror", "schedule": 1.0, "options": {"queue": DELIVERY_QUEUE, "expires": 1.0}},
+    "webhooks": {"task": "tasks.webhooks", "schedule": 1.0, "options": {"queue": DELIVERY_QUEUE, "expires": 1.0}},
+    "retention": {"task": "tasks.retention", "schedule": 3600.0, "options": {"queue": DELIVERY_QUEUE, "expires": 600}},
 }
 # Beat looks at the clock this often at least.
-beat_max_loop_interval = 1
+beat_max_loop_interval = 0.5

@@ -1,11 +1,22 @@
 """The odd jobs of the delivery pool; nothing here ever delays a stage."""
 
+from functools import cache
+
 from celery import Task
 
+from shared import outbox
+from shared.breaker import Breakers
+from shared.convex import ConvexClient
 from shared.errors import JobNotFound
 from shared.log import logger
+from shared.settings import settings
 from shared.stages import JobStatus
+from shared.webhooks import WebhookSender
+from tasks.mirror import MirrorSender, forget_all
 from tasks.pipeline import CLEAN_UP
+from tasks.retention import remove_old_jobs
+from tasks.sweep import sweep
+from tasks.webhooks import WebhookDelivery
 from workers.app import app, artifact_store, job_store
 
 log = logger("klipstream.delivery")
@@ -29,3 +40,46 @@ def clean_up(task: Task, job_id: str) -> None:
         return
     finally:
         store.release(job_id, CLEANER)
+
+
+@app.task(name="tasks.mirror")
+def mirror() -> None:
+    """Bring the rows in Convex up to their jobs."""
+    sender = _mirror_sender()
+    if sender is None:
+        forget_all(job_store().redis)
+    else:
+        sweep(job_store().redis, outbox.MIRROR_DUE, sender.send)
+
+
+@app.task(name="tasks.webhooks")
+def webhooks() -> None:
+    """Try the webhooks that are due."""
+    delivery = _webhook_delivery()
+    if delivery is not None:
+        sweep(job_store().redis, outbox.WEBHOOKS_DUE, delivery.deliver)
+
+
+@app.task(name="tasks.retention")
+def retention() -> None:
+    """Remove jobs that are older than the settings allow."""
+    remove_old_jobs(job_store(), artifact_store(), days=settings().job_retention_days)
+
+
+@cache
+def _mirror_sender() -> MirrorSender | None:
+    config, store = settings(), job_store()
+    if config.convex_url is None or config.convex_deploy_key is None:
+        return None
+    call = Breakers(store.redis).guard("convex")
+    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=call)
+    return MirrorSender(store, client, public_url=config.public_url)
+
+
+@cache
+def _webhook_delivery() -> WebhookDelivery | None:
+    config = settings()
+    if config.webhook_secret is None:
+        return None
+    sender = WebhookSender(config.webhook_secret, private_hosts=config.allow_private_hosts)
+    return WebhookDelivery(job_store(), sender, public_url=config.public_url)

@@ -4,12 +4,12 @@ from flask import Flask
 from flask_smorest import Api
 
 from shared.settings import Settings
-from web import analysis, auth, files, headers, limits, metrics, ops, problems, services, stream
+from web import analysis, auth, deliveries, files, headers, limits, metrics, ops, problems, services, stream
 from web.body import MAX_BODY_BYTES
 from web.pages import pages
 from web.schemas import ProblemSchema
 
-BLUEPRINTS = (analysis.blp, stream.blp, files.blp, ops.blp)
+BLUEPRINTS = (analysis.blp, stream.blp, files.blp, deliveries.blp, ops.blp)
 
 
 def build_app(config: Settings) -> Flask:

@@ -1,0 +1,83 @@
+"""Old jobs and their files, in a real Valkey and a folder."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from shared import jobs
+from shared.artifacts import FolderStore
+from shared.errors import JobNotFound, StorageServiceError
+from shared.jobs import moved, utc_now
+from shared.store import JobStore
+from tasks.retention import HOLDER, remove_old_jobs
+from tests.integration.test_store import claim, new_job
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "artifacts")
+
+
+def ended(store: JobStore, artifacts: FolderStore, number: int, *, days_ago: float) -> str:
+    job = new_job(number)
+    store.create(job, max_active=1000)
+    store.change(job.job_id, partial(jobs.cancel, now=moved(utc_now(), -days_ago * 86_400)), lease="drop")
+    artifacts.write(job.job_id, "manifest.json", b"{}", generation=None)
+    return job.job_id
+
+
+def test_old_jobs_go_with_their_files_and_younger_ones_stay(store: JobStore, artifacts: FolderStore) -> None:
+    old = ended(store, artifacts, 1, days_ago=31)
+    young = ended(store, artifacts, 2, days_ago=29)
+
+    assert remove_old_jobs(store, artifacts, days=30) == 1
+
+    with pytest.raises(JobNotFound):
+        store.get(old)
+    assert artifacts.names(old) == []
+    assert store.get(young).job_id == young
+    assert artifacts.names(young) == ["manifest.json"]
+
+
+def test_more_than_one_batch_is_removed(store: JobStore, artifacts: FolderStore) -> None:
+    for number in range(10, 40):
+        ended(store, artifacts, number, days_ago=40)
+
+    assert remove_old_jobs(store, artifacts, days=30) == 30
+    assert store.page("").jobs == []
+
+
+def test_a_running_job_is_never_removed(store: JobStore, artifacts: FolderStore) -> None:
+    store.create(new_job(), max_active=1)
+    claim(store, "job1")
+
+    assert remove_old_jobs(store, artifacts, days=0.0001) == 0
+    assert store.get("job1").holder == "w"
+
+
+def test_a_job_that_was_retried_meanwhile_stays(store: JobStore, artifacts: FolderStore) -> None:
+    class Meanwhile(JobStore):
+        def hold(self, job_id: str, holder: str) -> bool:
+            self.change(job_id, partial(jobs.retry, now=utc_now()))
+            return super().hold(job_id, holder)
+
+    ended(store, artifacts, 1, days_ago=40)
+
+    assert remove_old_jobs(Meanwhile(store.redis), artifacts, days=30) == 0
+    assert store.get("job1").attempt == 2
+    assert artifacts.names("job1") == ["manifest.json"]
+
+
+def test_a_job_whose_files_can_not_be_removed_is_found_again(store: JobStore, artifacts: FolderStore) -> None:
+    class Broken(FolderStore):
+        def delete(self, job_id: str, names: list[str] | None = None) -> None:
+            raise StorageServiceError
+
+    ended(store, artifacts, 1, days_ago=40)
+    with pytest.raises(StorageServiceError):
+        remove_old_jobs(store, Broken(artifacts.root), days=30)
+
+    assert store.hold("job1", HOLDER)
+    store.release("job1", HOLDER)
+    assert remove_old_jobs(store, artifacts, days=30) == 1

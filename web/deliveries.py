@@ -1,0 +1,42 @@
+"""What became of a job's webhooks."""
+
+from flask import Response, jsonify
+from marshmallow import Schema, fields, validate
+
+from shared import outbox
+from web.auth import own_job
+from web.body import blueprint
+from web.services import redis_errors, services
+
+blp = blueprint("deliveries", "Webhooks that were sent.")
+
+
+class TrySchema(Schema):
+    at = fields.String(metadata={"format": "date-time"})
+    seconds = fields.Float()
+    status = fields.Integer(allow_none=True, metadata={"description": "Of the receiver's answer, if there was one."})
+    answer = fields.String(metadata={"description": "The first 200 characters of it."})
+    error = fields.String(allow_none=True, metadata={"description": "Why there was no answer."})
+
+
+class DeliverySchema(Schema):
+    id = fields.String(metadata={"description": "The webhook-id: the same for every try of this event."})
+    type = fields.String(metadata={"description": "job.started, job.completed, job.failed or job.cancelled"})
+    url = fields.String()
+    state = fields.String(validate=validate.OneOf(["pending", "delivered", "failed", "gone"]))
+    created_at = fields.String(metadata={"format": "date-time"})
+    next_try_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    tries = fields.List(fields.Nested(TrySchema))
+
+
+class DeliveriesSchema(Schema):
+    deliveries = fields.List(fields.Nested(DeliverySchema))
+
+
+@blp.route("/api/v1/analysis/<job_id>/deliveries")
+@blp.response(200, DeliveriesSchema)
+def deliveries(job_id: str) -> Response:
+    """The webhooks of a job, oldest first, with every try and its answer."""
+    job = own_job(job_id)
+    with redis_errors():
+        return jsonify(deliveries=outbox.deliveries(services().redis, job.job_id))
