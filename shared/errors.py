@@ -242,6 +242,15 @@ class TranscriptionServiceError(KlipError):
     suggested_action = "Try again in three minutes, or use the local transcriber (whisper)."
 
 
+class TranscriptionKeyRefused(_Final):
+    """The speech service refuses the key, or its account has no credit."""
+
+    code = "TRANSCRIPTION_KEY_REFUSED"
+    error_type = ErrorType.EXTERNAL_SERVICE_ERROR
+    http_status = 502
+    suggested_action = "Check DEEPGRAM_API_KEY and the account's balance, or use the local transcriber (whisper)."
+
+
 class DatabaseError(KlipError):
     """The database can't be reached or refuses to write."""
 

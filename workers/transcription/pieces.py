@@ -76,6 +76,11 @@ class PieceStore:
         partial.write_text(json.dumps({"key": self._key_of(span), "piece": piece}, allow_nan=False), encoding="utf-8")
         partial.replace(path)
 
+    def sound_path(self, span: Span) -> Path:
+        """Where the piece's sound may be put while it is worked on."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._path(span).with_suffix(".m4a")
+
     def _path(self, span: Span) -> Path:
         return self._folder / f"piece-{round(span.start * 1000):09}.json"
 

@@ -36,7 +36,8 @@ class Paragraph(NamedTuple):
 class Transcript:
     """The words of a recording.
 
-    language: a code such as "en", None when nobody spoke.  confidence: mean of the words', None without words.
+    language: a code such as "en", None when nobody spoke.  confidence: mean of the words', None without
+    words.  cost_estimate_usd: None when the model's price is not known.
     """
 
     language: str | None
@@ -44,7 +45,7 @@ class Transcript:
     model: str
     duration_seconds: float
     confidence: float | None
-    cost_estimate_usd: float
+    cost_estimate_usd: float | None
     words: tuple[Word, ...]
     paragraphs: tuple[Paragraph, ...]
     text: str
@@ -78,7 +79,7 @@ def transcript_of(
     provider: str,
     model: str,
     duration_seconds: float,
-    cost_estimate_usd: float,
+    cost_estimate_usd: float | None,
     warnings: tuple[str, ...] = (),
     paragraphs: tuple[Paragraph, ...] | None = None,
 ) -> Transcript:
@@ -91,7 +92,7 @@ def transcript_of(
         model=model,
         duration_seconds=round(duration_seconds, 3),
         confidence=round(sum(rated) / len(rated), 4) if rated else None,
-        cost_estimate_usd=round(cost_estimate_usd, 6),
+        cost_estimate_usd=None if cost_estimate_usd is None else round(cost_estimate_usd, 6),
         words=clean,
         paragraphs=tuple(_paragraphs(clean, language)) if paragraphs is None else paragraphs,
         text=join_words(clean, language),

@@ -1,0 +1,229 @@
+"""Speech recognition by Deepgram."""
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from shared.errors import UnsupportedLanguage
+from shared.progress import Progress
+from workers.transcription.cutting import cut
+from workers.transcription.deepgram_api import AUTO, Answer, DeepgramApi
+from workers.transcription.pieces import PieceStore, Span, plan
+from workers.transcription.sound import duration_s
+from workers.transcription.transcript import Paragraph, Transcript, Word, transcript_of
+
+# List prices of pay-as-you-go for recorded sound, one channel, US dollars a minute, November 2025.
+USD_A_MINUTE = {"nova-3": 0.0043, "nova-2": 0.0043, "nova": 0.0043, "enhanced": 0.0145, "base": 0.0125}
+UPLOADED_SHARE = 0.5  # of a piece's progress; the rest is Deepgram's answer
+REPORT_EVERY_S = 1.0
+LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})?", re.IGNORECASE)
+NO_SPEECH = "No speech was found in the sound."
+
+Result = TypeVar("Result")
+
+
+class Call(Protocol):
+    """Calls `work` under the protection of something: a circuit breaker, a retry policy."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Result: ...
+
+
+def just_call(work: Callable[[], Result], /) -> Result:
+    """A `Call` that protects from nothing."""
+    return work()
+
+
+def spend_freely(_hours: float) -> None:
+    """A budget without limit."""
+
+
+class _Piece(NamedTuple):
+    """What was heard in one piece; times from the start of the recording."""
+
+    language: str | None
+    words: list[Word]
+    paragraphs: list[Paragraph] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        paragraphs = None if self.paragraphs is None else [list(paragraph) for paragraph in self.paragraphs]
+        return {"language": self.language, "words": [list(word) for word in self.words], "paragraphs": paragraphs}
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "_Piece":
+        paragraphs = kept["paragraphs"]
+        return cls(
+            kept["language"],
+            [Word(*word) for word in kept["words"]],
+            None if paragraphs is None else [Paragraph(*paragraph) for paragraph in paragraphs],
+        )
+
+
+class DeepgramTranscriber:
+    """Transcribes with Deepgram; see `transcript.Transcriber`.
+
+    base_url: None for Deepgram itself.  pieces_at_once: requests in flight.  call: every request goes through it
+    (breaker, retries).  spend_hours: told the hours of sound before each request, raises when the budget is used up,
+    and is told them with a minus sign when the request failed.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str | None,
+        model: str,
+        pieces_at_once: int = 3,
+        call: Call = just_call,
+        spend_hours: Callable[[float], None] = spend_freely,
+    ) -> None:
+        self._api = DeepgramApi(api_key, base_url=base_url, model=model)
+        self._model = model
+        self._pieces_at_once = pieces_at_once
+        self._call = call
+        self._spend_hours = spend_hours
+
+    def check(self, language: str) -> None:
+        """Raise UnsupportedLanguage for what is no language code. Which codes a model knows, only Deepgram knows."""
+        if language != AUTO and not LANGUAGE.fullmatch(language):
+            raise UnsupportedLanguage(f"{language} is no language code.")
+
+    def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
+        """The words in `audio`, a few pieces at a time; a piece kept in `work` is not sent again.
+
+        When a piece fails, the others in flight are finished and kept, then its error is raised; see
+        `deepgram_api.DeepgramApi.listen` for the errors.
+        """
+        self.check(language)
+        spans = plan(audio)
+        store = PieceStore(work, audio=audio, provider="deepgram", model=self._model, language=language)
+        board = _Board(spans, progress)
+        kept = {span: _Piece.from_dict(found) for span in spans if (found := store.load(span)) is not None}
+        for span in kept:
+            board.heard(span)
+        missing = [span for span in spans if span not in kept]
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(self._pieces_at_once, thread_name_prefix="deepgram")
+        try:
+            asked = {
+                pool.submit(self._hear, audio, span, language, store, board, stop, whole=len(spans) == 1): span
+                for span in missing
+            }
+            kept |= _gather(asked, board)
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        return self._joined([kept[span] for span in spans], language, spans)
+
+    def _hear(
+        self,
+        audio: Path,
+        span: Span,
+        language: str,
+        store: PieceStore,
+        board: "_Board",
+        stop: threading.Event,
+        *,
+        whole: bool,
+    ) -> _Piece:
+        path = audio if whole else store.sound_path(span)
+        begins_s = 0.0 if whole else cut(audio, span, path)
+        length_s = span.end if whole else duration_s(path)
+        size = max(path.stat().st_size, 1)
+
+        def listen() -> Answer:
+            return self._api.listen(
+                path, length_s, language=language, sent=lambda done: board.sent(span, done / size), stop=stop
+            )
+
+        self._spend_hours(length_s / 3600)
+        answered = False
+        try:
+            answer = self._call(listen)
+            answered = True
+        finally:
+            if not answered:
+                self._spend_hours(-length_s / 3600)
+        piece = _shifted(answer, begins_s)
+        store.save(span, piece.as_dict())
+        if not whole:
+            path.unlink(missing_ok=True)
+        board.heard(span)
+        return piece
+
+    def _joined(self, pieces: list[_Piece], language: str, spans: tuple[Span, ...]) -> Transcript:
+        words = [word for piece in pieces for word in piece.words]
+        complete = all(piece.paragraphs is not None for piece in pieces)
+        paragraphs = [paragraph for piece in pieces for paragraph in piece.paragraphs or ()]
+        seconds = spans[-1].end if spans else 0.0
+        price = USD_A_MINUTE.get(self._model.removesuffix("-general"))
+        return transcript_of(
+            words,
+            language=_spoken(pieces) if language == AUTO else language,
+            provider="deepgram",
+            model=self._model,
+            duration_seconds=seconds,
+            cost_estimate_usd=None if price is None else price * seconds / 60,
+            warnings=() if words else (NO_SPEECH,),
+            paragraphs=tuple(paragraphs) if complete and bool(paragraphs) == bool(words) else None,
+        )
+
+
+def _spoken(pieces: list[_Piece]) -> str | None:
+    """The language most words were said in, the first of equals."""
+    counts: dict[str, int] = {}
+    for piece in pieces:
+        if piece.language is not None:
+            counts[piece.language] = counts.get(piece.language, 0) + len(piece.words)
+    return max(counts, key=lambda language: counts[language]) if counts else None
+
+
+def _shifted(answer: Answer, by_s: float) -> _Piece:
+    def at(seconds: float) -> float:
+        return round(seconds + by_s, 3)
+
+    words = [word._replace(start=at(word.start), end=at(word.end)) for word in answer.words]
+    paragraphs = None
+    if answer.paragraphs is not None:
+        paragraphs = [one._replace(start=at(one.start), end=at(one.end)) for one in answer.paragraphs]
+    return _Piece(answer.language, words, paragraphs)
+
+
+class _Board:
+    """How far every piece is, and the progress that makes."""
+
+    def __init__(self, spans: tuple[Span, ...], progress: Progress) -> None:
+        self._total_s = max(sum(span.end - span.start for span in spans), 1e-3)
+        self._done: dict[Span, float] = {}
+        self._told = 0.0
+        self._progress = progress
+
+    def sent(self, span: Span, share: float) -> None:
+        self._done[span] = max(self._done.get(span, 0.0), UPLOADED_SHARE * min(share, 1.0))
+
+    def heard(self, span: Span) -> None:
+        self._done[span] = 1.0
+
+    def report(self) -> None:
+        """Tell the progress; only the thread that transcribes may."""
+        done_s = sum(share * (span.end - span.start) for span, share in list(self._done.items()))
+        self._told = max(self._told, min(done_s / self._total_s, 1.0))
+        self._progress(self._told)
+
+
+def _gather(asked: dict[Future[_Piece], Span], board: _Board) -> dict[Span, _Piece]:
+    """What the threads heard. After a failure nothing new is sent, what is in flight is finished, then it is raised."""
+    waiting = set(asked)
+    failed: BaseException | None = None
+    while waiting:
+        done, waiting = wait(waiting, timeout=REPORT_EVERY_S, return_when=FIRST_COMPLETED)
+        board.report()
+        errors = [error for future in done if not future.cancelled() and (error := future.exception()) is not None]
+        if errors and failed is None:
+            failed = errors[0]
+            waiting = {future for future in waiting if not future.cancel()}
+    if failed is not None:
+        raise failed
+    return {span: future.result() for future, span in asked.items()}
