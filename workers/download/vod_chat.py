@@ -23,7 +23,7 @@ from workers.download.ledger import disk_errors
 from workers.download.sources import ChatSummary
 from workers.download.transfer import RETRIED
 
-SLICES_PER_RANGE = 5  # finer slices than ranges: busy hours would leave the others waiting
+SLICES_PER_RANGE = 8  # finer slices than ranges: busy hours would leave the others waiting
 MIN_SLICE_S = 60
 MAX_SLICES = 512
 MAX_COMMENTS = 20_000_000
