@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TextIO
@@ -33,8 +33,9 @@ class Program(NamedTuple):
 
 
 def pools() -> list[Program]:
-    """One worker per queue. Speech and analysis use every core already, so one child each."""
-    children = {"download": 2, "transcription": 1, "analysis": 1, DELIVERY_QUEUE: 2}
+    """One worker per queue. Speech and analysis use every core already, so one child each; delivery has one for each
+    kind of sweep that may wait for others (mirror, webhooks), and one that is always free for the reaper."""
+    children = {"download": 2, "transcription": 1, "analysis": 1, DELIVERY_QUEUE: 3}
     celery = f"{sys.executable} -m celery -A workers.app"
     workers = [
         Program(f"worker-{queue}", f"{celery} worker -Q {queue} -c {count} -n {queue}@%%h --without-gossip")
@@ -85,12 +86,13 @@ class Stack:
         self.url = f"http://{self._config.host}:{port}"
         environment = self._environment(port)
         self._write_config(embedded=not self._config.redis_url)
-        output = (self._logs / "supervisord.out").open("wb") if self._quiet else None
+        quiet = (self._logs / "supervisord.out").open("wb") if self._quiet else nullcontext()
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._run / "supervisord.conf")]
         # A session of its own: Ctrl-C reaches us, and we stop it in order.
-        self._process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
-        )
+        with quiet as output:
+            self._process = subprocess.Popen(
+                command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            )
         (self._run / "url").write_text(self.url)
         return self
 
