@@ -14,7 +14,7 @@ from rich.console import Console
 from shared.settings import Settings, settings
 from shared.source_url import MAX_URL_LENGTH
 from web.client import Client, Refused, Unreachable
-from web.display import job_table, progress_shown, results_shown
+from web.display import jobs_shown, progress_shown, results_shown
 
 COMPLETED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"  # LOCAL_MEDIA_DIR of `make up`, unless it is set
@@ -137,7 +137,7 @@ def jobs(limit: int, as_json: bool, key: str | None) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        console.print(job_table(found))
+        jobs_shown(console, found)
 
 
 def _say_how_to_follow(where: Console, job_id: str) -> None:

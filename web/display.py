@@ -64,13 +64,13 @@ def results_shown(console: Console, results: dict[str, Any], *, base_url: str, f
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for highlight in results["highlights"]:
-        reasons = "; ".join(highlight.get("reasons") or [])
+        reasons = [f"- {reason}" for reason in highlight.get("reasons") or []]
         table.add_row(
             str(highlight["rank"]),
             f"{clock(highlight['start_seconds'])}-{clock(highlight['end_seconds'])}",
             f"{highlight['score']:.2f}",
             str(highlight.get("emotion") or ""),
-            escape(f"{highlight.get('title') or ''}\n{reasons}".strip()),
+            escape("\n".join([str(highlight.get("title") or ""), *reasons]).strip()),
         )
     console.print(table)
     for highlight in results["highlights"]:
@@ -105,13 +105,9 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def job_table(jobs: list[dict[str, Any]]) -> Table:
-    table = Table()
-    for name in ("job", "status", "%", "attempt", "created", "source"):
-        table.add_column(name, no_wrap=name != "source", overflow="fold")
+def jobs_shown(console: Console, jobs: list[dict[str, Any]]) -> None:
+    """One line a job, never cut: its id is what other commands take."""
     for job in jobs:
-        percent = f"{job['progress']['percentage']:.0f}"
-        table.add_row(
-            job["job_id"], job["status"], percent, str(job["attempt"]), job["created_at"][:19], escape(job["url"])
-        )
-    return table
+        percent = f"{job['progress']['percentage']:.0f} %"
+        line = f"{job['job_id']}  {job['created_at'][:19]}  {job['status']:<18} {percent:>5}  {job['url']}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from shared.errors import (
     NotFound,
     RangeNotSatisfiable,
     RequestTooLarge,
+    ServiceUnavailable,
     UnclassifiedError,
     UnsupportedMediaType,
     problem,
@@ -43,7 +44,7 @@ def problem_response(error: KlipError, **extra: object) -> Response:
     event = {"code": members["code"], "support_reference": members["support_reference"], "path": request.path}
     if isinstance(error, UnclassifiedError):
         log.error("request_failed", **event, exc_info=error.__cause__)
-    elif members["status"] >= 500:
+    elif members["status"] >= 500 and not isinstance(error, ServiceUnavailable):
         log.error("request_failed", **event, detail=error.detail, reason=str(error.__cause__ or ""))
     else:
         log.info("request_refused", **event, detail=error.detail)

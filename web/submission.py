@@ -35,11 +35,18 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         created_at=now,
         updated_at=now,
         waiting_since=now,
-        video_id=source.ref if source.kind != "direct" else digest(source.ref)[:16],
+        video_id=_video_id(source),
         chat_ref=chat_ref,
         callback_url=_callback_url(body["callback_url"], config),
         options=options,
     )
+
+
+def _video_id(source: SourceRef) -> str:
+    """The id that the download stage will give the video, so that jobs can be found by it from the start."""
+    if source.kind == "direct":
+        return f"direct-{hashlib.sha256(source.ref.encode()).hexdigest()[:16]}"
+    return source.ref if source.kind == "twitch" else f"file:{source.ref}"
 
 
 def digest(value: object) -> str:

@@ -157,8 +157,8 @@ def test_a_list_can_be_narrowed(web: Web) -> None:
         return [job["job_id"] for job in web.http.get("/api/v1/jobs", params=params).json()["jobs"]]
 
     assert listed(status="failed") == [failed]
-    assert listed(video_id="b.mp4") == [waiting]
-    assert listed(video_id="b.mp4", status="failed") == []
+    assert listed(video_id="file:b.mp4") == [waiting]
+    assert listed(video_id="file:b.mp4", status="failed") == []
 
 
 @pytest.mark.parametrize("cursor", ["x", "1", "-", "²-a", "9" * 90 + "-x" * 10, "0-"])

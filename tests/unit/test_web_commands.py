@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.conftest import SettingsMaker
 from web.analyze import base_url, source_name
-from web.display import clock, job_table, progress_shown, results_shown
+from web.display import clock, jobs_shown, progress_shown, results_shown
 
 
 def shown(width: int = 120) -> tuple[Console, StringIO]:
@@ -103,10 +103,10 @@ def test_on_a_terminal_every_stage_has_a_bar() -> None:
 
 
 def test_jobs_are_listed_with_their_whole_ids() -> None:
-    console, text = shown()
+    console, text = shown(width=20)
     job = {"job_id": "f" * 32, "status": "queued", "attempt": 1, "created_at": "2026-01-01T00:00:00.000Z", "url": "1"}
 
-    console.print(job_table([job | {"progress": {"percentage": 12.4}}]))
+    jobs_shown(console, [job | {"progress": {"percentage": 12.4}}])
 
     assert "f" * 32 in text.getvalue()
     assert "12" in text.getvalue()

@@ -77,13 +77,14 @@ def test_clips_may_be_on_off_or_vertical(make_settings: SettingsMaker, clips: bo
     [
         ({"url": "https://www.twitch.tv/videos/123456?t=1h"}, "123456", "twitch"),
         ({"url": "123456"}, "123456", "twitch"),
-        ({"url": "file:night/a.mp4", "chat_url": "file:a.json"}, "night/a.mp4", "local"),
+        ({"url": "https://cdn.example/a.m3u8"}, "direct-2c8dc0556487fa00", "direct"),
+        ({"url": "file:night/a.mp4", "chat_url": "file:a.json"}, "file:night/a.mp4", "local"),
     ],
 )
 def test_a_source_has_an_id_to_be_found_by(
     make_settings: SettingsMaker, body: dict[str, Any], video_id: str, kind: str
 ) -> None:
-    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), **body)
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp", MEDIA_HOSTS="cdn.example"), **body)
 
     assert (job.video_id, job.source["kind"], job.url) == (video_id, kind, body["url"])
 
