@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, jsonify, request, url_for
 from kombu.exceptions import OperationalError
+from redis import RedisError
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import jobs
@@ -30,6 +31,8 @@ from web.submission import digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
 LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
+# What kombu wraps, and what it lets through: a Redis that refuses to write.
+BROKER_ERRORS = (OperationalError, RedisError)
 log = logger("klipstream.web")
 
 
@@ -72,7 +75,7 @@ def _send(job: Job) -> None:
     """Put the job on the queues. With the broker down it stays in the database, and the reaper sends it later."""
     try:
         pipeline.send(job)
-    except OperationalError as error:
+    except BROKER_ERRORS as error:
         log.warning("job_not_sent", job_id=job.job_id, reason=str(error))
 
 
@@ -102,7 +105,7 @@ def cancel(job_id: str) -> Response:
     cancelled = _change(job_id, jobs.cancel)
     try:
         pipeline.clean_up(job_id)
-    except OperationalError as error:
+    except BROKER_ERRORS as error:
         log.warning("clean_up_not_sent", job_id=job_id, reason=str(error))
     return job_response(cancelled, 202)
 

@@ -7,6 +7,7 @@ from shared.settings import Settings
 from web import analysis, auth, deliveries, files, headers, limits, metrics, ops, problems, services, stream
 from web.body import MAX_BODY_BYTES
 from web.pages import pages
+from web.problems import PROBLEM_JSON
 from web.schemas import ProblemSchema
 
 BLUEPRINTS = (analysis.blp, stream.blp, files.blp, deliveries.blp, ops.blp)
@@ -45,11 +46,12 @@ def build_app(config: Settings) -> Flask:
 def _register_api(app: Flask) -> None:
     api = Api(spec_kwargs={"info": {"description": _DESCRIPTION, "license": {"name": "MIT"}}})
     api.ERROR_SCHEMA = ProblemSchema
+    # flask-smorest knows one content type; what it registers when it is set up are the errors.
+    api.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
     api.init_app(app)
+    api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"key": []}, {}]
-    for response in ("DEFAULT_ERROR", "SERVICE_UNAVAILABLE"):
-        api.spec.components.responses.pop(response, None)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
 

@@ -1,9 +1,12 @@
 """gunicorn's settings, each with its reason. `gunicorn -c web/gunicorn.conf.py web:app`."""
 
+import resource
 import sys
 
 from shared.settings import SettingsError, settings
 from web.server import StructuredLogger
+
+FILES = 65_536
 
 try:
     _config = settings()
@@ -11,6 +14,11 @@ except SettingsError as error:
     sys.exit(f"klipstream: {error}")
 
 bind = f"{_config.host}:{_config.port}"
+
+# Each client is an open file; the usual soft limit of 1 024 would end the streams' number there.
+_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+_wanted = FILES if _most_files == resource.RLIM_INFINITY else min(FILES, _most_files)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_files, _wanted), _most_files))
 
 # A greenlet a connection: 20 KiB for each client that follows a job, where a thread takes megabytes.
 worker_class = "gevent"

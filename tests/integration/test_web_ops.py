@@ -3,10 +3,12 @@
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import redis
+from openapi_schema_validator import OAS30Validator
 
 from shared import jobs
 from shared.breaker import Guard
@@ -114,3 +116,36 @@ def test_when_redis_goes_away_each_answer_says_so(tmp_path: Path) -> None:
     assert submitted.json()["code"] == "DATABASE_ERROR"
     assert ready.json()["parts"]["redis"]["ok"] is False
     assert "klip_redis_up 0.0" in metrics.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/analysis/{job_id}",
+        "/api/v1/analysis/{job_id}/status",
+        "/api/v1/jobs",
+        "/api/v1/queues",
+        "/api/v1/reliability",
+        "/api/v1/errors",
+    ],
+)
+@pytest.mark.parametrize("state", ["queued", "failed"])
+def test_answers_are_as_described_in_full(web: Web, path: str, state: str) -> None:
+    job_id = web.submit()
+    if state == "failed":
+        job = web.store.change(job_id, partial(jobs.claim, stage=STAGES[0], attempt=1, holder="x", now=utc_now()))
+        web.store.change(job_id, partial(jobs.fail, token=job.token, error=ConnectionFailed(), now=utc_now()))
+    description = web.http.get("/openapi.json").json()
+    content = description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+
+    answer = web.http.get(path.format(job_id=job_id)).json()
+
+    # Every member is described: what is not counts as an error.
+    components = {name: schema | {"additionalProperties": False} for name, schema in _schemas(description).items()}
+    schema = content["schema"] | {"components": {"schemas": components}}
+    OAS30Validator(schema).validate(answer)
+
+
+def _schemas(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    schemas: dict[str, dict[str, Any]] = description["components"]["schemas"]
+    return schemas

@@ -92,6 +92,7 @@ def test_the_description_is_valid_openapi_and_knows_every_address(app: Flask, cl
     description = client.get("/openapi.json").get_json()
 
     validate(description)
+    assert set(description["components"]["responses"]["DEFAULT_ERROR"]["content"]) == {"application/problem+json"}
     served = {re.sub(r"<(?:[^:>]+:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     assert set(description["paths"]) == {path for path in served if path.startswith("/api/")} | {"/health", "/ready"}
 

@@ -1,6 +1,5 @@
 // The console: the API used by a page. No framework, nothing from other hosts.
 const API = "/api/v1";
-const EXPORTS = ["csv", "srt", "vtt", "chapters", "edl", "fcpxml", "otio"];
 const STAGES = {
   download: "Downloading",
   chat: "Fetching chat",
@@ -282,26 +281,11 @@ function player(highlight) {
 }
 
 function showFiles(results) {
-  $("exports").replaceChildren("For editors and players: ");
-  for (const form of EXPORTS) {
-    const button = make("button", { type: "button", className: "quiet" }, form);
-    button.addEventListener("click", () => download(form));
-    $("exports").append(button, " ");
-  }
-  $("files").replaceChildren(
-    ...Object.entries(results.files).map(([name, address]) => make("li", {}, make("a", { href: withKey(address) }, name))),
-  );
-}
-
-// An export takes the key as a header only, so it is fetched and handed to the browser as a file.
-async function download(form) {
-  const headers = key() ? { Authorization: `Bearer ${key()}` } : {};
-  const response = await fetch(`${API}/analysis/${encodeURIComponent(jobId)}/export/${form}`, { headers });
-  if (!response.ok) return showProblem($("job-problem"), await response.json());
-  const name = /filename="?([^"]+)/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? `highlights.${form}`;
-  const address = URL.createObjectURL(await response.blob());
-  make("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
+  const files = Object.entries(results.files);
+  const exports = files.filter(([name]) => name.startsWith("exports/"));
+  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split(".").pop()), " "]));
+  $("files").replaceChildren(...files.map((file) => make("li", {}, link(file))));
 }
 
 // --- all jobs -------------------------------------------------------------------------------------------------------
