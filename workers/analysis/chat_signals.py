@@ -192,11 +192,12 @@ def _weights(names: dict[str, int], user: NDArray[np.int64], at: NDArray[np.int6
     starts = np.searchsorted(ranked, ranked, side="left")
     weight = np.empty(len(user))
     weight[order] = 1.0 / (1.0 + np.arange(len(user)) - starts)
-    bots = np.array([_is_bot(name) for name in names] or [False])
+    bots = np.array([is_bot(name) for name in names] or [False])
     return np.where(bots[user], 0.0, weight) if len(user) else weight
 
 
-def _is_bot(name: str) -> bool:
+def is_bot(name: str) -> bool:
+    """Whether an account is one of the known bots or calls itself one."""
     lower = name.lower()
     return lower in _BOT_NAMES or (lower.endswith("bot") and len(lower) > 5)
 

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from workers.analysis.chat_signals import is_bot
 from workers.analysis.messages import Reader
 from workers.analysis.plots import draw_timeline
-from workers.analysis.reasons import Reasons, chat_samples, title, transcript_of
+from workers.analysis.reasons import Reasons, chat_samples, title, transcript_of, without_names
 from workers.analysis.selection import Moment, select
 from workers.analysis.timeline import Timeline, read_timeline
 from workers.analysis.word_signals import Words, read_words
@@ -50,14 +51,19 @@ def find_highlights(
 
 
 def _messages(chat: Path, moments: list[Moment], lag_s: int) -> list[list[str]]:
-    """The messages written while each highlight and its reaction went on."""
+    """The messages written while each highlight and its reaction went on, without bots and without names."""
     spans = [(moment.peak_s, moment.end_s + lag_s) for moment in moments]
     found: list[list[str]] = [[] for _ in moments]
+    names: set[str] = set()
     for comment in read_comments(chat):
+        if comment.user:
+            names.add(comment.user.lower())
+            if is_bot(comment.user):
+                continue
         for place, (start, end) in enumerate(spans):
             if start <= comment.offset_seconds <= end and len(found[place]) < MAX_SAMPLED:
                 found[place].append(comment.text)
-    return found
+    return [[without_names(text, names) for text in texts] for texts in found]
 
 
 def describe(

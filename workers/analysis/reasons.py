@@ -26,6 +26,8 @@ _LABEL = {
     "shock": "Shock",
 }  # fmt: skip
 _NAMES = re.compile(r"@\S+")
+_AROUND = "@,.:;!?()[]<>'\""
+_SHORTEST_NAME = 4  # Twitch names have four characters or more
 _LINKS = re.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -127,6 +129,17 @@ def transcript_of(words: Words | None, moment: Moment) -> str | None:
     return _short(text_between(words, moment.start_s, moment.end_s), 2000)
 
 
+def without_names(text: str, names: set[str]) -> str:
+    """`text` without the words that are a user's name, unless they are also known words such as "lol"."""
+    kept = (word for word in text.split() if word.strip(_AROUND).lower() not in names or _is_word(word))
+    return " ".join(kept)
+
+
+def _is_word(word: str) -> bool:
+    bare = word.strip(_AROUND).lower()
+    return bare in lexicon().emotions or bare in lexicon().valences or len(bare) < _SHORTEST_NAME
+
+
 def chat_samples(messages: list[str], emotion: str | None, reader: Reader) -> list[str]:
     """Messages that show the reaction, the most telling first, without names and links, no two alike."""
     clean = [_LINKS.sub("", _NAMES.sub("", message)).strip()[:SAMPLE_CHARS] for message in messages]
@@ -155,15 +168,13 @@ def title(moment: Moment, words: Words | None, samples: list[str], reader: Reade
         return _short(said, TITLE_CHARS)
     label = _LABEL.get(moment.emotion or "", "Highlight")
     for text in samples:
-        plain = [word for word in text.split() if reader.read(word).emotion < 0 and word.lower() not in _EMOTES()]
+        plain = [
+            word for word in text.split() if reader.read(word).emotion < 0 and word.lower() not in lexicon().emotions
+        ]
         if 3 <= len(text.split()) <= 12 and len(plain) >= 2 and not reader.read(text).question:
             return f'{label}: "{_short(text, TITLE_CHARS - len(label) - 4)}"'
     minutes = int(moment.peak_s) // 60
     return f"{label} at {minutes // 60}:{minutes % 60:02d}:{int(moment.peak_s) % 60:02d}"
-
-
-def _EMOTES() -> dict[str, int]:  # noqa: N802
-    return lexicon().emotions
 
 
 def _sentence_at(words: Words | None, moment: Moment) -> str:
