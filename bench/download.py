@@ -3,7 +3,7 @@
 `python -m bench.download [--rounds 3] [--seconds 660] [--gigabytes 4]`
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
-tool's first segment request until its process has ended, so nobody's start-up counts; rounds are interleaved and each
+tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and each
 tool's best one counts, which other load on the machine disturbs least. Memory is the process's peak resident set.
 """
 
@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,9 +87,10 @@ def measure(peer: TwitchPeer, command: Command, expected_bytes: int) -> Run:
     with TemporaryDirectory() as folder:
         process = subprocess.Popen(command(peer.base, Path(folder)), cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)
-        ended = time.time()
         process.returncode = os.waitstatus_to_exitcode(status)
-        written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        files = [path.stat() for path in Path(folder).rglob("*") if path.is_file()]
+        written = sum(file.st_size for file in files)
+        ended = max((file.st_ctime for file in files), default=0.0)
     stats = peer.stats()
     sent = stats["bytes"].get("chunked", 0)
     # ffmpeg leaves the padding out of what it writes, so what was sent counts.

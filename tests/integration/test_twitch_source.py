@@ -317,3 +317,16 @@ def test_segments_that_never_come_fail_the_download_and_keep_what_was_fetched(
     assert sound.duration_seconds == pytest.approx(SECONDS, abs=0.1)
     again = [name for name, count in twitch.asked("segment:audio_only/").items() if count > 1 and name != "12.ts"]
     assert len(again) <= 7
+
+
+def test_refused_segments_without_a_sibling_are_missing_and_cost_few_new_tokens(
+    twitch: TwitchPeer, tmp_path: Path
+) -> None:
+    gone = [2, 3, 5, 7, 8, 10, 11, 13, 17, 19]
+    twitch.fresh(seconds=SECONDS, missing=gone, missing_status=403)
+
+    sound = sound_of(twitch.source(), tmp_path)
+
+    assert sound.duration_seconds == pytest.approx(SECONDS, abs=0.1)
+    assert sound.warnings[0].startswith("10 of 24 segments (20 s) are gone")
+    assert twitch.count("usher") < 30

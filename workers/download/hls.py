@@ -17,9 +17,11 @@ from workers.download.ledger import Kind
 from workers.download.playlist import Resource, Segment
 from workers.download.transfer import RETRIED, Session, check_status, converted_errors, send
 
-READ_BYTES = 512 * 1024
+READ_BYTES = 256 * 1024
+GRANULE_BYTES = 512 * 1024
+USUAL_SEGMENT_BYTES = 8 * 2**20  # 10 s of 6 Mbit/s; what is guessed before one has been seen
 MAX_SEGMENT_BYTES = 64 * 2**20
-BUFFERED_BYTES = 56 * 2**20  # in all segments that are on their way or wait for their turn
+BUFFERED_BYTES = 48 * 2**20  # in all segments that are on their way or wait for their turn
 SPARE_SEGMENTS = 1  # a finished one that may wait while a slow one holds the line
 STALL_WINDOW_S = 20.0
 MIN_STALL_BYTES = 16 * 1024  # less than this in a window is a stall
@@ -27,6 +29,8 @@ TICK_S = 0.5
 TS_PACKET_BYTES = 188
 GONE = frozenset({401, 403, 404, 410})
 REFUSED = frozenset({401, 403})
+RENEWALS_A_SEGMENT = 3  # tokens may run out again before a segment gets its turn
+RENEWALS_IN_VAIN = 5  # from then on refusals are believed while other segments are served
 SERVICE = "The video server"
 SEGMENT_RETRY = RetryPolicy(attempts=5, base_s=0.5, cap_s=15)
 
@@ -64,7 +68,9 @@ class Buffer:
     def begin(self, expected: int | None) -> None:
         self.size = 0
         if expected is not None and expected > len(self.data):
-            self.data = bytearray(expected)
+            # With room to spare: segments differ by little, and memory that is given back often is never got back.
+            self.data = bytearray()
+            self.data = bytearray(-(-expected // GRANULE_BYTES) * GRANULE_BYTES)
 
     def add(self, chunk: bytes) -> None:
         end = self.size + len(chunk)
@@ -94,6 +100,7 @@ class Addresses:
         self._lock = threading.Lock()
         self._generation = 0
         self._answered_at = 0.0  # the latest start of a request that was answered well
+        self._in_vain = 0
 
     def of(self, number: int) -> tuple[int, Segment]:
         """The generation of addresses, and the segment with its present one."""
@@ -104,21 +111,27 @@ class Addresses:
         with self._lock:
             self._answered_at = max(self._answered_at, started_at)
 
-    def fresher(self, number: int, *, than: int, refused_at: float) -> bool:
-        """Whether the segment, refused at the address of generation `than`, should be asked for at a newer one."""
+    def fresher(self, *, than: int, refused_at: float) -> bool:
+        """Whether there are newer addresses than those of generation `than`, at which a segment was refused."""
         with self._lock:
             if self._generation > than:
                 return True
-            if self._renew is None or self._answered_at > refused_at:
-                return False  # others are still served: this one is really gone
+            served_since = self._answered_at > refused_at
+            if self._renew is None or (served_since and self._in_vain >= RENEWALS_IN_VAIN):
+                return False
             fresh = self._renew()
-            moved = fresh[number].media.url != self._segments[number].media.url
+            moved = fresh[0].media.url != self._segments[0].media.url
             if moved:
                 self._generation += 1
                 self._segments = fresh
             else:
                 self._renew = None  # addresses without tokens never run out
             return moved
+
+    def renewed_in_vain(self) -> None:
+        """A segment was refused at fresh addresses too: it is gone, the token was good."""
+        with self._lock:
+            self._in_vain += 1
 
 
 class SegmentFetcher:
@@ -156,7 +169,7 @@ class SegmentFetcher:
         return Fetched(segment, kind, buffer.view(), self._init(segment.init))
 
     def _fetch_once(self, number: int, buffer: Buffer) -> Kind:
-        while True:
+        for renewals in range(RENEWALS_A_SEGMENT + 1):
             generation, segment = self._addresses.of(number)
             started_at = time.monotonic()
             status = self._read(segment.media, buffer)
@@ -167,8 +180,12 @@ class SegmentFetcher:
             if muted is not None and self._read(Resource(muted), buffer) not in GONE:
                 self._addresses.answered(started_at)
                 return "muted"
-            if status not in REFUSED or not self._addresses.fresher(number, than=generation, refused_at=started_at):
-                return "missing"
+            last = renewals == RENEWALS_A_SEGMENT or status not in REFUSED
+            if last or not self._addresses.fresher(than=generation, refused_at=time.monotonic()):
+                break
+        if renewals:
+            self._addresses.renewed_in_vain()
+        return "missing"
 
     def _init(self, resource: Resource | None) -> bytes:
         if resource is None:
@@ -310,17 +327,19 @@ def fetch_in_order(
     running: deque[tuple[Future[Fetched], Buffer]] = deque()
     free = [Buffer() for _ in range(at_once + SPARE_SEGMENTS)]
     left = deque(numbers)
-    largest = 1
+    seen = 0
     try:
         while left or running:
-            while left and free and (not running or (len(running) + 1) * largest <= BUFFERED_BYTES):
+            while (
+                left and free and (not running or (len(running) + 1) * (seen or USUAL_SEGMENT_BYTES) <= BUFFERED_BYTES)
+            ):
                 buffer = free.pop()
                 running.append((pool.submit(fetcher.fetch, left.popleft(), buffer), buffer))
             future, buffer = running.popleft()
             while not wait((future,), timeout=TICK_S).done:
                 tick()
             fetched = future.result()
-            largest = max(largest, len(fetched.data))
+            seen = max(seen, len(fetched.data))
             yield fetched
             fetched.data.release()
             free.append(buffer)
