@@ -46,7 +46,7 @@ def ready() -> Response:
 def _checks(own: Services) -> dict[str, Callable[[], None]]:
     checks: dict[str, Callable[[], None]] = {
         "redis": lambda: _check_redis(own.redis),
-        "artifacts": own.artifacts.check,
+        "artifacts": lambda: own.artifacts.check(),
         "disk": lambda: _check_disk(own.config),
     }
     return checks | {f"worker-{queue}": _worker_check(own, queue) for queue in QUEUES}
