@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.stats import Floats
@@ -21,6 +21,7 @@ _COLOURS = {
     "excitement": "#e8a200", "funny": "#2a9d8f", "happiness": "#e76f9a", "anger": "#c1121f", "sadness": "#3a6ea5",
     "shock": "#7b2cbf",
 }  # fmt: skip
+_TICKS_S = (1, 5, 10, 30, 60, 300, 600, 1200, 1800, 3600, 7200, 14400)
 _PLAIN = "#555555"
 
 
@@ -41,9 +42,15 @@ def draw_timeline(timeline: Timeline, highlights: list[dict[str, Any]], *, title
             axes.margins(x=0)
             axes.spines[["top", "right"]].set_visible(False)
         score.set_xlim(0, timeline.duration_s)
+        score.xaxis.set_major_locator(MultipleLocator(_tick_s(timeline.duration_s)))
         score.xaxis.set_major_formatter(FuncFormatter(lambda second, _place: _clock(second)))
         rate.set_title(_safe(title) if title else "Highlights", loc="left", fontsize=11, pad=16)
         figure.savefig(into, format="svg", metadata={"Date": None, "Creator": "KlipStream"})
+
+
+def _tick_s(duration_s: float) -> int:
+    """A round step that gives twelve ticks at most."""
+    return next((step for step in _TICKS_S if duration_s / step <= 12), _TICKS_S[-1])
 
 
 def _safe(title: str) -> str:
@@ -91,7 +98,7 @@ def _draw_emotions(axes: Axes, timeline: Timeline) -> None:
         bands[0][0], *(values * 60 for _, values in bands), labels=EMOTIONS, colors=_COLOURS.values(), linewidth=0
     )
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper right", ncols=6, fontsize=8, frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=6, fontsize=8, frameon=False, borderpad=0)
 
 
 def _draw_loudness(axes: Axes, timeline: Timeline) -> None:
