@@ -45,6 +45,12 @@ class Api:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=30)
 
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
     def submit(self, url: str, *, force: bool = False, **more: Any) -> dict[str, Any]:
         """A new job, or the one that already does this work."""
         params = {"force": "true"} if force else {}
@@ -88,6 +94,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def api(stack: Stack) -> Iterator[Api]:
-    client = Api(stack.url)
-    yield client
-    client.http.close()
+    with Api(stack.url) as client:
+        yield client

@@ -72,9 +72,9 @@ def flower(addresses: dict[str, str], path: str) -> Any:
 
 def test_the_services_together_are_ready_and_do_a_job(addresses: dict[str, str]) -> None:
     wait_until(lambda: is_ready(addresses["web"]), seconds=40, every=0.5)
-    api = Api(addresses["web"])
 
-    job = api.wait(api.submit("file:none.mp4")["job_id"], seconds=30)
+    with Api(addresses["web"]) as api:
+        job = api.wait(api.submit("file:none.mp4")["job_id"], seconds=30)
 
     assert job["error"]["code"] == "FILE_NOT_FOUND"
 
@@ -91,8 +91,8 @@ def test_flower_lists_our_workers_queues_and_tasks_by_name(addresses: dict[str, 
 
 
 def test_flowers_task_list_shows_job_and_stage(addresses: dict[str, str]) -> None:
-    api = Api(addresses["web"])
-    job_id = api.submit("file:none.mp4", force=True)["job_id"]
+    with Api(addresses["web"]) as api:
+        job_id = api.submit("file:none.mp4", force=True)["job_id"]
 
     def listed() -> list[dict[str, Any]]:
         tasks = flower(addresses, "/api/tasks?limit=200").values()

@@ -40,15 +40,13 @@ def test_two_jobs_at_once_do_not_touch_each_others_files(api: Api, tmp_path: Pat
 
 
 def test_a_stack_killed_in_mid_job_finishes_the_job_when_it_starts_again(tmp_path: Path) -> None:
-    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack:
-        api = Api(stack.url)
+    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack, Api(stack.url) as api:
         job_id = api.submit("file:demo.mp4", chat_url="file:demo_chat.json")["job_id"]
         wait_until(lambda: api.job(job_id)["progress"]["stage_progress"]["transcribe"] > 0, seconds=60)
         before = api.job(job_id)
         kill_everything(stack)
 
-    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack:
-        api = Api(stack.url)
+    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack, Api(stack.url) as api:
         job = api.wait(job_id, seconds=150)
 
     assert job["status"] == "completed", job["error"]
@@ -57,9 +55,8 @@ def test_a_stack_killed_in_mid_job_finishes_the_job_when_it_starts_again(tmp_pat
 
 
 def test_ctrl_c_ends_every_process_within_ten_seconds(tmp_path: Path) -> None:
-    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack:
+    with running_stack(tmp_path, LOCAL_MEDIA_DIR=str(SAMPLES)) as stack, Api(stack.url) as api:
         family = psutil.Process(stack.pid).children(recursive=True)
-        api = Api(stack.url)
         api.submit("file:demo.mp4")
         wait_until(lambda: api.http.get("/api/v1/jobs").json()["jobs"][0]["status"] != "queued", seconds=20)
 
