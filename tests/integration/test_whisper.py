@@ -10,7 +10,7 @@ from shared.errors import UnsupportedLanguage
 from shared.progress import silent
 from tests.recordings import SPEECH, SPEECH_TEXT, ffmpeg
 from workers.transcription import whisper
-from workers.transcription.pieces import Span, plan
+from workers.transcription.pieces import plan
 from workers.transcription.transcript import Transcript
 from workers.transcription.whisper import WhisperTranscriber
 
@@ -70,10 +70,7 @@ def test_pieces_are_joined_at_their_times_and_not_heard_twice(
     tmp_path: Path, opening: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given speech in pieces of at most 6 s, the first of them kept by an earlier try that stopped after it
-    def short_pieces(audio: Path) -> tuple[Span, ...]:
-        return plan(audio, piece_s=6)
-
-    monkeypatch.setattr(whisper, "plan", short_pieces)
+    monkeypatch.setattr(whisper, "PIECE_S", 6.0)
     work = tmp_path / "work"
 
     class Stopped(Exception):
@@ -94,7 +91,7 @@ def test_pieces_are_joined_at_their_times_and_not_heard_twice(
 
     # Then that piece was used as it was, and the words are those of an undisturbed run
     assert first.stat().st_mtime_ns == written
-    assert len(list(work.glob("piece-*.json"))) == len(short_pieces(opening)) >= 3
+    assert len(list(work.glob("piece-*.json"))) == len(plan(opening, piece_s=6)) >= 3
     assert transcript == hear(opening, tmp_path / "undisturbed")
     bridge = next(word for word in transcript.words if word.word.startswith("bridge"))
     assert bridge.start == pytest.approx(8.4, abs=0.6)
@@ -115,8 +112,8 @@ def test_english_and_auto_are_accepted(language: str) -> None:
     WhisperTranscriber(None, threads=THREADS).check(language)
 
 
-def test_auto_with_an_english_model_says_that_nothing_was_detected(tmp_path: Path) -> None:
-    transcript = hear(SPEECH, tmp_path, language="auto")
+def test_auto_with_an_english_model_says_that_nothing_was_detected(tmp_path: Path, opening: Path) -> None:
+    transcript = hear(opening, tmp_path, language="auto")
 
     assert transcript.language == "en"
     assert "not detected" in transcript.warnings[0]

@@ -49,6 +49,7 @@ class CopiedTrack:
         if source.codec_context.name not in COPIED_CODECS:
             raise CannotCopy(f"{source.codec_context.name} does not fit into an m4a")
         self._rate = source.codec_context.sample_rate or DEFAULT_RATE
+        self._time_base = Fraction(1, self._rate)
         self._grain = source.codec_context.frame_size or 1024
         self._output = output
         self._source = source
@@ -112,7 +113,7 @@ class CopiedTrack:
 
     def _write(self, packet: Packet[Any], start: int, length: int) -> None:
         packet.stream = self._stream
-        packet.time_base = Fraction(1, self._rate)
+        packet.time_base = self._time_base
         packet.pts = packet.dts = start
         packet.duration = length
         self._output.mux_one(packet)

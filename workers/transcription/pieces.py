@@ -1,4 +1,4 @@
-"""Long sound in pieces of about half an hour, cut where it is quietest, each finished piece kept on disk."""
+"""Long sound in pieces (of half an hour unless told), cut where it is quietest, each finished piece kept on disk."""
 
 import json
 from pathlib import Path

@@ -17,6 +17,8 @@ from workers.transcription.unlikely import is_unlikely, without_loops
 
 BATCH = 4  # stretches of up to 30 s decoded at once: as fast as 8 on two cores, and heard of twice as often
 BEAM = 5
+# Shorter than Deepgram's half hour: the first words come sooner, a crash repeats less, memory stays near 0.7 GB.
+PIECE_S = 600.0
 REPORT_EVERY_S = 1.0
 NO_SPEECH = "No speech was found in the sound."
 
@@ -61,7 +63,7 @@ class WhisperTranscriber:
         asked = whisper_language(language, self._model)
         store = PieceStore(work, audio=audio, model=name_of(self._model), language=language)
         with _Background(progress) as background:
-            spans = background.run(lambda: plan(audio))
+            spans = background.run(lambda: plan(audio, piece_s=PIECE_S))
             total_s = max(spans[-1].end, 1e-3) if spans else 1e-3
             pieces: list[_Piece] = []
             for span in spans:
