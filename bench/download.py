@@ -3,8 +3,8 @@
 `python -m bench.download [--rounds 3] [--seconds 660] [--gigabytes 4]`
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
-tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and each
-tool's best one counts, which other load on the machine disturbs least. Memory is the process's peak resident set.
+tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and
+each tool's best one counts, which other load on the machine disturbs least. Memory is the process's peak resident set.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from workers.download.ledger import Kind
 from workers.download.playlist import Resource, Segment
 from workers.download.transfer import RETRIED, Session, check_status, converted_errors, send
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 512 * 1024
 GRANULE_BYTES = 512 * 1024
 USUAL_SEGMENT_BYTES = 8 * 2**20  # 10 s of 6 Mbit/s; what is guessed before one has been seen
 MAX_SEGMENT_BYTES = 64 * 2**20
