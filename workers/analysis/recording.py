@@ -44,8 +44,15 @@ def analyze_recording(
     )
     words = read_words(transcript) if transcript else None
     spoken = word_grid(words, seconds=int(np.ceil(duration_s))) if words and words.words else None
-    progress(_CHAT_SHARE + _SOUND_SHARE)
-    timeline = fuse(chat=messages, sound=sound, words=spoken, duration_s=duration_s)
+    measured = _CHAT_SHARE + _SOUND_SHARE
+    progress(measured)
+    timeline = fuse(
+        chat=messages,
+        sound=sound,
+        words=spoken,
+        duration_s=duration_s,
+        progress=lambda done: progress(measured + (_FUSED - measured) * done),
+    )
     progress(_FUSED)
     write_timeline(timeline, into / "timeline.json")
     _write_waveform(sound, into / "waveform.json")

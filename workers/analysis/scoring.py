@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.progress import Progress, silent
 from workers.analysis.chat_signals import REACTION_WEIGHT, ChatGrid
 from workers.analysis.lag import Lag, chat_lag
 from workers.analysis.lexicon import EMOTIONS
@@ -67,13 +68,19 @@ def chat_log_odds(reaction: Floats, loud: Floats, crowd: Floats, log_rate: Float
 
 
 def fuse(
-    *, chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, duration_s: float
-) -> Timeline:  # fmt: skip
+    *,
+    chat: ChatGrid | None,
+    sound: SoundGrid | None,
+    words: WordGrid | None,
+    duration_s: float,
+    progress: Progress = silent,
+) -> Timeline:
     """The timeline of a recording from what could be measured; what could not stays out and is said in `warnings`."""
     seconds = max(1, int(np.ceil(duration_s)))
     lag = Lag(5, measured=False)
     if chat is not None and sound is not None:
         lag = chat_lag(sound.loudness, chat.sums["reaction"])
+    progress(0.2)
     columns: dict[str, Floats] = {}
     z: dict[str, Floats] = {}
     extra = np.zeros(seconds)
@@ -81,8 +88,9 @@ def fuse(
         extra = extra + _add_sound(sound, columns, z)
     if words is not None:
         extra = extra + _add_words(words, columns, z)
+    progress(0.5)
     if chat is not None:
-        from_chat = _add_chat(chat, lag, columns, z)
+        from_chat = _add_chat(chat, lag, columns, z, lambda done: progress(0.5 + done / 2))
         columns["chat_score"] = sigmoid(from_chat)
         log_odds = from_chat + extra
     else:
@@ -114,7 +122,7 @@ def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | N
     return lines
 
 
-def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
+def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats], progress: Progress) -> Floats:
     columns["messages"] = chat.messages
     columns["chatters"] = chat.chatters
     for index, name in enumerate(EMOTIONS):
@@ -138,6 +146,7 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     z["reactions"] = _count_z(due(chat.emotions.sum(axis=0)))
     for index, name in enumerate(EMOTIONS):
         z[name] = _count_z(due(chat.emotions[index]))
+        progress((index + 1) / len(EMOTIONS))
     # In languages the lexicon does not know, messages that are no crowd's still tell that something happened.
     burst = np.maximum(z["reactions"], _count_z(np.maximum(count - due(chat.sums["crowd"]), 0.0)) - WORDLESS_Z)
     lack = np.minimum(0.0, burst - ENOUGH_Z) * LACK_PER_Z
