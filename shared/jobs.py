@@ -205,15 +205,15 @@ def finish(
     return _next(job, now, **common, stage=following.name, waiting_since=now)
 
 
-def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str) -> Job:
-    """The stage failed in a way that is tried again after `delay_s`. Raises LeaseLost."""
+def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str, counts: bool = True) -> Job:
+    """The stage is tried again after `delay_s`; it `counts` as one of its tries. Raises LeaseLost."""
     _must_hold(job, token)
     kept = {"stage": job.stage, "code": error.code, "detail": error.detail, "at": now}
     return _next(
         job,
         now,
         holder=None,
-        tries=job.tries + 1,
+        tries=job.tries + counts,
         waiting_since=moved(now, delay_s),
         retries=(*job.retries, kept)[-MAX_KEPT_RETRIES:],
         eta_seconds=None,

@@ -2,12 +2,43 @@
 
 import os
 
+from shared.breaker import Breakers
+from shared.budget import TranscriptionBudget
+from shared.errors import InvalidRequest
 from shared.jobs import Job
-from shared.settings import settings
+from shared.settings import Settings, settings
+from workers.app import job_store
+from workers.transcription.deepgram import DeepgramTranscriber
+from workers.transcription.fallback import FallbackTranscriber
 from workers.transcription.transcript import Transcriber
 from workers.transcription.whisper import WhisperTranscriber
 
 
 def transcriber_of(job: Job) -> Transcriber:
-    """The transcriber that the job or the settings ask for."""
-    return WhisperTranscriber(settings().whisper_model, threads=os.cpu_count() or 1)
+    """The transcriber that the job asks for, else the settings; `auto` falls back from Deepgram to this machine."""
+    config = settings()
+    kind = job.options.transcriber or config.transcriber
+    if kind == "auto":
+        if not config.deepgram_api_key:
+            return _whisper(config)
+        return FallbackTranscriber(_deepgram(config, config.deepgram_api_key), _whisper(config))
+    if kind == "deepgram":
+        if not config.deepgram_api_key:
+            raise InvalidRequest("This server has no DEEPGRAM_API_KEY.")
+        return _deepgram(config, config.deepgram_api_key)
+    return _whisper(config)
+
+
+def _whisper(config: Settings) -> Transcriber:
+    return WhisperTranscriber(config.whisper_model, threads=os.cpu_count() or 1)
+
+
+def _deepgram(config: Settings, api_key: str) -> Transcriber:
+    client = job_store().redis
+    return DeepgramTranscriber(
+        api_key,
+        base_url=config.deepgram_base_url,
+        model=config.deepgram_model,
+        call=Breakers(client).guard("deepgram"),
+        spend_hours=TranscriptionBudget(client, config.max_transcription_hours_per_day).spend,
+    )

@@ -14,11 +14,11 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from shared import jobs
 from shared.classify import classify
-from shared.errors import ErrorType, JobNotFound, KlipError, ProcessingTimeout, RateLimitExceeded
+from shared.errors import CircuitOpen, ErrorType, JobNotFound, KlipError, ProcessingTimeout
 from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, utc_now
 from shared.log import logger
 from shared.progress import Progress
-from shared.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy
+from shared.retry import EXTERNAL, NETWORK, PROCESSING
 from shared.settings import settings
 from shared.stages import STAGE_BY_NAME, Stage
 from shared.store import JobStore
@@ -34,7 +34,8 @@ POLICY_OF = {
     ErrorType.INSUFFICIENT_RESOURCES: PROCESSING,
     ErrorType.PROCESSING_TIMEOUT: PROCESSING,
 }
-NO_RETRY = RetryPolicy(attempts=0)
+LONGEST_WAIT_S = 3600  # a service that wants us to wait longer fails the stage; the error says when to retry
+MAX_CIRCUIT_WAITS = 30  # about half an hour of a service that is down
 RETRIES_KEY = "klip:retries"
 
 log = logger("klipstream.stage")
@@ -66,6 +67,18 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
         return app.task(name=f"tasks.{name}", bind=True, max_retries=None)(run)
 
     return decorate
+
+
+def wait_s(job: Job, error: KlipError) -> float | None:
+    """How long to wait before the stage is tried again; None when it fails for good."""
+    policy = POLICY_OF.get(error.error_type) if error.retryable else None
+    asked_s = error.retry_after_s if error.retry_after_s != error.default_retry_after_s else None
+    if policy is None or (asked_s or 0) > LONGEST_WAIT_S:
+        return None
+    if isinstance(error, CircuitOpen):
+        waited = sum(1 for retry in job.retries if retry["code"] == error.code)
+        return (error.retry_after_s or 0) + policy.delay_s(1) if waited < MAX_CIRCUIT_WAITS else None
+    return policy.delay_s(job.tries + 1, asked_s) if job.tries < policy.attempts else None
 
 
 def _is_gone(holder: str) -> bool:
@@ -173,10 +186,9 @@ class _Run:
 
     def _failed(self, job: Job, workspace: Workspace, cause: Exception) -> None:
         error = classify(cause)
-        policy = POLICY_OF.get(error.error_type, NO_RETRY) if error.retryable else NO_RETRY
-        if job.tries < policy.attempts:
-            asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
-            self._try_again(job, error, policy.delay_s(job.tries + 1, asked_s))
+        wait = wait_s(job, error)
+        if wait is not None:
+            self._try_again(job, error, wait)
         failed = self._change(job, partial(jobs.fail, token=job.token, error=error, now=utc_now()))
         if failed is not None and failed.error is not None:
             log.error(
@@ -185,12 +197,21 @@ class _Run:
         workspace.remove()
         raise Ignore
 
-    def _try_again(self, job: Job, error: KlipError, delay_s: float) -> None:
+    def _try_again(self, job: Job, error: KlipError, wait: float) -> None:
         """Free this worker and come back later."""
-        log.warning("stage_retried", code=error.code, detail=error.detail, delay_s=round(delay_s, 1))
+        log.warning("stage_retried", code=error.code, detail=error.detail, wait_s=round(wait, 1))
         self.store.redis.hincrby(RETRIES_KEY, f"{self.stage.name}:{error.code}")
-        if self._change(job, partial(jobs.put_back, token=job.token, error=error, delay_s=delay_s, now=utc_now())):
-            raise self.task.retry(countdown=delay_s, exc=error)
+        transition = partial(
+            jobs.put_back,
+            token=job.token,
+            error=error,
+            delay_s=wait,
+            now=utc_now(),
+            # Nothing was tried while the breaker was open.
+            counts=not isinstance(error, CircuitOpen),
+        )
+        if self._change(job, transition):
+            raise self.task.retry(countdown=wait, exc=error)
         raise Ignore
 
     def _change(self, job: Job, transition: Callable[[Job], Job]) -> Job | None:

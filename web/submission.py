@@ -71,8 +71,6 @@ def _chat_ref(text: str | None, source: SourceRef) -> str | None:
 def _transcriber(asked: str | None, config: Settings) -> str | None:
     if asked == "deepgram" and not config.deepgram_api_key:
         raise InvalidRequest(errors={"options.transcriber": ["This server has no DEEPGRAM_API_KEY."]})
-    if asked == "auto":
-        return "deepgram" if config.deepgram_api_key else "whisper"
     return asked
 
 
