@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+# One for all: json.dumps with options would build an encoder for every comment.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 class Emote(NamedTuple):
     id: str
@@ -29,7 +32,7 @@ class Comment(NamedTuple):
 
 def write_comment(file: IO[str], comment: Comment) -> None:
     record = comment._asdict() | {"emotes": [emote._asdict() for emote in comment.emotes]}
-    file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+    file.write(_ENCODER.encode(record) + "\n")
 
 
 def read_comments(path: Path) -> Iterator[Comment]:

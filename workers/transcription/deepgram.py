@@ -15,7 +15,7 @@ from workers.transcription.pieces import PieceStore, Span, plan
 from workers.transcription.sound import duration_s
 from workers.transcription.transcript import Paragraph, Transcript, Word, transcript_of
 
-# List prices of pay-as-you-go for recorded sound, one channel, US dollars a minute, November 2025.
+# Pay-as-you-go for recorded sound, one channel, US dollars a minute: an estimate, Deepgram's bill decides.
 USD_A_MINUTE = {"nova-3": 0.0043, "nova-2": 0.0043, "nova": 0.0043, "enhanced": 0.0145, "base": 0.0125}
 UPLOADED_SHARE = 0.5  # of a piece's progress; the rest is Deepgram's answer
 REPORT_EVERY_S = 1.0

@@ -1,0 +1,102 @@
+"""A Twitch VOD through the whole system; the stand-in speaks for Twitch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from tests.acceptance.conftest import SAMPLES, Api, running_stack
+from tests.peers.twitch_process import TwitchPeer, running_twitch
+
+VOD = "2434635255"
+SECONDS = 190  # as long as the sample's chat
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[TwitchPeer]:
+    with running_twitch() as running:
+        running.fresh()
+        vods = [
+            {"id": VOD, "seconds": SECONDS, "chat": str(SAMPLES / "demo_chat.json"), "missing": [70, 71]},
+            {"id": "77", "access": "subscribers"},
+            {"id": "78", "access": "deleted"},
+            {"id": "79", "seconds": 60, "chat_off": True},
+            {"id": "80", "length_seconds": 13 * 3600},
+        ]
+        running.control(vods=vods)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(peer: TwitchPeer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    folder = tmp_path_factory.mktemp("twitch")
+    with running_stack(folder, TWITCH_HOST_MAP=peer.setting()) as stack, Api(stack.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def job(api: Api) -> dict[str, Any]:
+    return api.wait(api.submit(f"https://www.twitch.tv/videos/{VOD}?t=1h2m")["job_id"], seconds=180)
+
+
+def sent(peer: TwitchPeer, rendition: str) -> int:
+    return int(peer.stats()["bytes"].get(rendition, 0))
+
+
+def test_a_vod_link_becomes_highlights_with_clips(api: Api, job: dict[str, Any], tmp_path: Path) -> None:
+    assert job["status"] == "completed", job["error"]
+    assert job["video_id"] == VOD
+    assert job["video"]["title"] == "Speedrun marathon, day 3"
+    assert job["video"]["channel"] == "standin_tv"
+    assert job["video"]["duration_seconds"] == pytest.approx(SECONDS, abs=0.5)
+    results = api.results(job["job_id"])
+    assert results["chat"]["messages"] == 659
+    assert len(results["highlights"]) > 0
+    for highlight in results["highlights"]:
+        assert highlight["watch_url"].startswith(f"https://www.twitch.tv/videos/{VOD}?t=")
+        with av.open(str(api.download(highlight["clip_url"], tmp_path))) as clip:
+            assert {stream.type for stream in clip.streams} == {"video", "audio"}
+
+
+def test_only_the_pictures_under_the_clips_were_fetched(peer: TwitchPeer, job: dict[str, Any]) -> None:
+    asked = peer.asked("segment:chunked/")
+    under_clips = sum(asked.values())
+
+    assert 0 < under_clips < SECONDS / 2
+    assert sum(peer.asked("segment:audio_only/").values()) >= SECONDS / 2
+    assert max(asked.values()) == 1, "a segment was fetched twice"
+
+
+def test_missing_segments_are_told_and_the_sound_keeps_its_length(
+    api: Api, job: dict[str, Any], tmp_path: Path
+) -> None:
+    results = api.results(job["job_id"])
+
+    with av.open(str(api.download(results["urls"]["audio_url"], tmp_path))) as sound:
+        assert sound.duration is not None
+        assert sound.duration / 1_000_000 == pytest.approx(SECONDS, abs=0.1)
+    assert any("silen" in warning or "missing" in warning for warning in results["warnings"]), results["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("vod", "code"),
+    [("77", "VIDEO_UNAVAILABLE"), ("78", "VIDEO_NOT_FOUND"), ("80", "VIDEO_SIZE_EXCEEDED"), ("81", "VIDEO_NOT_FOUND")],
+)
+def test_what_cannot_be_analysed_is_told_before_anything_big_is_fetched(
+    api: Api, peer: TwitchPeer, job: dict[str, Any], vod: str, code: str
+) -> None:
+    before = sum(peer.asked("segment:").values())
+
+    failed = api.wait(api.submit(vod)["job_id"], seconds=40)
+
+    assert failed["error"]["code"] == code, failed["error"]
+    assert sum(peer.asked("segment:").values()) == before
+
+
+def test_a_vod_without_chat_goes_on_and_says_so(api: Api) -> None:
+    job = api.wait(api.submit("https://m.twitch.tv/videos/79")["job_id"], seconds=120)
+
+    assert job["status"] == "completed", job["error"]
+    assert any("CHAT_UNAVAILABLE" in warning for warning in job["warnings"]), job["warnings"]
