@@ -23,7 +23,7 @@ from shared.valkey import choose_address, free_port, server_is_running
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_S = 9.0  # Ctrl-C ends everything within 10 s
-READY_S = 60.0
+READY_S = 120.0  # a machine busy with other things needs long to load the libraries
 POLL_S = 0.2
 
 
