@@ -6,6 +6,7 @@ from flask_smorest import Api
 from shared.settings import Settings
 from web import analysis, auth, deliveries, files, headers, limits, metrics, ops, problems, services, stream
 from web.body import MAX_BODY_BYTES
+from web.gate import Gate
 from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.schemas import ProblemSchema
@@ -40,6 +41,7 @@ def build_app(config: Settings) -> Flask:
     _register_api(app)
     app.register_blueprint(pages)
     problems.register(app)
+    app.wsgi_app = Gate(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware
     return app
 
 

@@ -19,6 +19,7 @@ from shared.errors import DatabaseError
 from shared.log import logger
 from shared.store import CHANNEL, Event
 
+READERS = 8  # clients of one process that read from Redis at once
 QUEUE_SIZE = 256  # events a client may be behind before it is dropped: about a minute of a busy job
 SUBSCRIBED_WITHIN_S = 3.0
 PING_EVERY_S = 10.0
@@ -61,6 +62,8 @@ class Hub:
         self._redis = client
         self._clients: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._lock = threading.Lock()
+        # After an outage of Redis all clients read the history at once: they take turns.
+        self.readers = threading.BoundedSemaphore(READERS)
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
 

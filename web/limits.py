@@ -58,6 +58,8 @@ def limiter_for(config: Settings, own: Services) -> Limiter:
         storage_options=_shared_pool(own) if uri != "memory://" else {},
         # Without Redis each process counts for itself: reads go on being answered, if only with an error.
         in_memory_fallback_enabled=True,
+        # Of many requests that meet the outage at once, the limiter takes only the first over to its own count.
+        swallow_errors=True,
         key_prefix="klip:limit",
     )
 

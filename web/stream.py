@@ -158,7 +158,9 @@ class Client:
             due_at = self._sent_at + NOT_FASTER_THAN_S if held else comment_at
             item = subscription.get(due_at - time.monotonic())
             if item == "missed":
-                for event in self._missed(self._sent) or [self._present()]:
+                with self._hub.readers:
+                    events = self._missed(self._sent) or [self._present()]
+                for event in events:
                     yield from self._send(event)
             elif isinstance(item, Event) and self._may_wait(item):
                 held = item

@@ -13,6 +13,7 @@ from shared.jobs import utc_now
 from shared.stages import STAGES
 from tests.integration.conftest import Web
 
+MANY = httpx.Limits(max_connections=200)
 CLAIM_DOWNLOAD = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="test")
 
 
@@ -107,6 +108,16 @@ def test_a_body_over_the_limit_is_refused_however_it_is_sent(web: Web) -> None:
 
     assert [answer.status_code for answer in (whole, chunked)] == [413, 413]
     assert chunked.json()["code"] == "REQUEST_TOO_LARGE"
+
+
+def test_a_crowd_waits_and_is_answered(web: Web) -> None:
+    job_id = web.submit()
+
+    # More at once than there are connections to Redis, each taking several turns at them
+    with ThreadPoolExecutor(200) as pool, httpx.Client(base_url=web.url, timeout=60, limits=MANY) as http:
+        answers = list(pool.map(lambda _: http.get(f"/api/v1/analysis/{job_id}").status_code, range(400)))
+
+    assert set(answers) == {200}
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
