@@ -87,6 +87,7 @@ class Client:
         self._sent = NO_EVENT  # id of the last event that was sent
         self._sent_status = ""
         self._sent_at = 0.0
+        self._replays = False
 
     def open(self, last_seen: str | None) -> list[Event]:
         """Subscribe, then read what happened before: `connected` and what follows it. Raises DatabaseError."""
@@ -98,6 +99,7 @@ class Client:
             self._hub.leave(subscription)
             raise
         self._subscription = subscription
+        self._replays = missed is not None
         begin = last_seen if last_seen and missed is not None else present.id
         return [Event(begin, "connected", present.data), *(missed or [present])]
 
@@ -111,7 +113,9 @@ class Client:
             return
         self._prepare_socket()
         try:
-            yield self._connected(history[0])
+            yield self._introduced("connected", history[0], retry=RETRY_MS)
+            if history[1].type in TERMINAL_EVENTS and not self._replays:
+                yield self._introduced("progress", history[1])
             for event in history[1:]:
                 yield from self._send(event)
             yield from self._live(self._subscription)
@@ -200,11 +204,12 @@ class Client:
 
     # --- the wire -------------------------------------------------------------------------------------------------
 
-    def _connected(self, event: Event) -> str:
-        data = {**event.data, "event": "connected", "timestamp": utc_now()}
+    def _introduced(self, kind: str, event: Event, *, retry: int | None = None) -> str:
+        """The state that an event tells, as one that comes before it; outcomes are left to the event itself."""
+        data = {**event.data, "event": kind, "timestamp": utc_now()}
         data.pop("results", None)
         data.pop("error", None)
-        return self._text("connected", event.id, data, retry=RETRY_MS)
+        return self._text(kind, event.id, data, retry=retry)
 
     def _send(self, event: Event) -> Iterator[str]:
         """The event, unless it was sent before; after a terminal one also the stream's end."""

@@ -135,12 +135,12 @@ def test_the_stream_is_one_that_browsers_and_proxies_pass_on(web: Web, job_id: s
     assert headers["X-Accel-Buffering"] == "no"
 
 
-def test_of_an_ended_job_only_the_end_is_told(web: Web, job_id: str, worker: Worker) -> None:
+def test_of_an_ended_job_the_present_state_and_the_end_are_told(web: Web, job_id: str, worker: Worker) -> None:
     worker.claim()
     worker.fail()
 
     with followed(web, job_id) as events:
-        assert kinds(rest(events)) == ["connected", "failed", "stream_ended"]
+        assert kinds(rest(events)) == ["connected", "progress", "failed", "stream_ended"]
 
 
 def test_a_cancelled_job_ends_its_streams(web: Web, job_id: str) -> None:
@@ -179,7 +179,7 @@ def test_text_of_every_kind_arrives_whole(web: Web, job_id: str, worker: Worker)
         worker.change(jobs.finish, token=token, seconds=1.0, results=results)
 
     with followed(web, job_id) as events:
-        assert rest(events)[1].json()["results"] == results
+        assert rest(events)[2].json()["results"] == results
 
 
 # --- coming back ------------------------------------------------------------------------------------------------------
