@@ -202,3 +202,15 @@ def test_the_same_chat_gives_the_same_bytes(twitch: TwitchPeer, tmp_path: Path) 
     fetched(twitch, tmp_path / "b")
 
     assert (tmp_path / "a" / "chat.jsonl").read_bytes() == (tmp_path / "b" / "chat.jsonl").read_bytes()
+
+
+def test_comments_that_come_out_of_order_are_put_in_order(twitch: TwitchPeer, tmp_path: Path) -> None:
+    twitch.fresh(seconds=SECONDS, comments=40)
+    nodes = ChatLog.made("42", SECONDS, 40).nodes[:38]
+    edges = [{"cursor": "x", "node": node} for node in reversed(nodes)]
+    page = {"edges": edges, "pageInfo": {"hasNextPage": False}}
+    twitch.fault("comments:", merge={"video": {"comments": page}})
+
+    _, comments = fetched(twitch, tmp_path, chat_ranges=1)
+
+    assert [comment.offset_seconds for comment in comments] == [node["contentOffsetSeconds"] for node in nodes]

@@ -5,6 +5,7 @@ last page that its ledger says is written.
 """
 
 import json
+import shutil
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ MAX_COMMENTS = 20_000_000
 MAX_IDLE_PAGES = 2000  # without a new comment, one after another
 REMEMBERED_IDS = 5000  # doubles are on neighbouring pages
 TICK_S = 0.5
+COPY_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,17 @@ class Slice(NamedTuple):
 
 
 class State(NamedTuple):
-    """How far a slice is: the next page, and the size of its spool. crowded: seconds that may miss comments."""
+    """How far a slice is: the next page, and the size of its spool.
+
+    crowded: seconds that may miss comments.  mixed: its comments did not come in the order of their times.
+    """
 
     position: Position
     size: int = 0
     comments: int = 0
     crowded: int = 0
     done: bool = False
+    mixed: bool = False
 
 
 def slices_of(length_s: float, ranges: int) -> list[Slice]:
@@ -87,7 +93,8 @@ def fetch_chat(
     pages = ChatPages(graphql, video_id)
     crew = _Crew(pages, folder, slices, settings, length_s)
     states = crew.run(progress)
-    messages = _join(folder, slices, into)
+    messages = sum(state.comments for state in states)
+    _join([(_spool_path(folder, one), state.mixed) for one, state in zip(slices, states, strict=True)], into)
     progress(1.0)
     return ChatSummary(messages, _warnings(states, messages))
 
@@ -173,6 +180,8 @@ class _SliceFetch:
         self._recent: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._seen: set[str] = set()
         self._idle = 0
+        self._latest_s = 0.0
+        self._mixed = self._state.mixed
 
     def take_first(self, page: Page) -> None:
         """Write a page that has been fetched already."""
@@ -210,6 +219,7 @@ class _SliceFetch:
                 file.truncate(self._state.size)
             for comment in read_comments(path):
                 self._remember(comment.id)
+                self._latest_s = comment.offset_seconds
         return _SliceFiles(path)
 
     def _remember(self, identity: str) -> None:
@@ -243,6 +253,8 @@ class _SliceFetch:
             return 0
         if self._state.comments >= MAX_COMMENTS:
             return 0
+        self._mixed = self._mixed or comment.offset_seconds < self._latest_s
+        self._latest_s = comment.offset_seconds
         with disk_errors():
             write_comment(spool, comment)
         return 1
@@ -259,7 +271,7 @@ class _SliceFetch:
         stuck = page.cursor is not None and page.cursor == before.position.cursor
         cursor = None if by_offset or stuck else page.cursor
         done = past_end or not page.more
-        return State(Position(offset, cursor), size, before.comments + written, crowded, done)
+        return State(Position(offset, cursor), size, before.comments + written, crowded, done, self._mixed)
 
 
 class _SliceFiles:
@@ -301,19 +313,22 @@ def _load(folder: Path, one: Slice) -> State | None:
     return None
 
 
-def _join(folder: Path, slices: Sequence[Slice], into: Path) -> int:
-    """Put the slices together; the number of comments."""
-    count = 0
+def _join(spools: Sequence[tuple[Path, bool]], into: Path) -> None:
+    """Put the slices together, in the order of time; those of one second stay in Twitch's order."""
     fresh = into.with_name(into.name + ".new")
-    with disk_errors(), fresh.open("w", encoding="utf-8") as file:
-        for one in slices:
-            for comment in _in_order(_spool_path(folder, one)):
-                write_comment(file, comment)
-                count += 1
+    with disk_errors(), fresh.open("wb") as file:
+        for path, mixed in spools:
+            if mixed:
+                _sort(path)
+            with path.open("rb") as spool:
+                shutil.copyfileobj(spool, file, COPY_BYTES)
     fresh.replace(into)
-    return count
 
 
-def _in_order(path: Path) -> Sequence[Comment]:
-    """A slice's comments by time; those of one second stay in Twitch's order."""
-    return sorted(read_comments(path), key=lambda comment: comment.offset_seconds)
+def _sort(path: Path) -> None:
+    ordered = sorted(read_comments(path), key=lambda comment: comment.offset_seconds)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        for comment in ordered:
+            write_comment(file, comment)
+    fresh.replace(path)
