@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from shared.breaker import Call, unguarded
 from shared.errors import FileMissing, InsufficientStorage, PermissionDenied, StorageServiceError
 from shared.settings import Settings
 
@@ -38,8 +39,11 @@ class ArtifactStore(Protocol):
     def put(self, job_id: str, name: str, source: Path) -> None:
         """Store a finished file under its name, whole or not at all; `source` may be moved away."""
 
+    def put_all(self, job_id: str, files: Mapping[str, Path]) -> None:
+        """Store several finished files, each whole or not at all."""
+
     def fetch(self, job_id: str, name: str) -> Path:
-        """A local path of the file, to be read only."""
+        """A local path of the file, to be read only; it stays while this process works on the job."""
 
     def read(self, job_id: str, name: str) -> tuple[bytes, str]:
         """A small file's bytes and its generation."""
@@ -108,6 +112,10 @@ class FolderStore:
                     shutil.copyfile(source, fresh)
                     fresh.replace(target)
 
+    def put_all(self, job_id: str, files: Mapping[str, Path]) -> None:
+        for name, source in files.items():
+            self.put(job_id, name, source)
+
     def fetch(self, job_id: str, name: str) -> Path:
         path = self._path(job_id, name)
         if not path.is_file():
@@ -165,6 +173,16 @@ def _beside(target: Path) -> Iterator[Path]:
             fresh.unlink()
 
 
-def open_store(config: Settings) -> ArtifactStore:
-    """The store that `ARTIFACTS_URL` names."""
-    return FolderStore(Path(config.artifacts_url))
+def open_store(config: Settings, *, call: Call = unguarded) -> ArtifactStore:
+    """The store that `ARTIFACTS_URL` names.
+
+    call: what each operation on a bucket goes through, such as a circuit breaker.
+    """
+    if not config.artifacts_url.startswith("gs://"):
+        return FolderStore(Path(config.artifacts_url))
+    # Only here: Google's client takes a second to import.
+    from shared.cache import FileCache
+    from shared.gcs import GcsStore
+
+    bucket, _, prefix = config.artifacts_url.removeprefix("gs://").partition("/")
+    return GcsStore(bucket, prefix, cache=FileCache(config.data_dir / "cache"), call=call)
