@@ -95,8 +95,7 @@ class Workspace:
                 "stage": self.stage,
                 "attempt": self.job.attempt,
             }
-        for name in outcome.files:
-            self.store.put(self.job.job_id, name, self.folder / name)
+        self.store.put_all(self.job.job_id, {name: self.folder / name for name in outcome.files})
         record = {
             "files": list(outcome.files),
             "warnings": list(outcome.warnings),

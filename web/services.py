@@ -11,6 +11,7 @@ from flask import Flask, current_app
 from redis import Redis, RedisError
 
 from shared.artifacts import ArtifactStore, open_store
+from shared.breaker import Breakers
 from shared.clients import WEB_RETRIES, connect
 from shared.errors import DatabaseError
 from shared.settings import Settings, SettingsError
@@ -34,7 +35,7 @@ class Services:
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
-        return open_store(self.config)
+        return open_store(self.config, call=Breakers(self.redis).guard("gcs"))
 
     @cached_property
     def hub(self) -> Hub:

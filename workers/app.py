@@ -14,6 +14,7 @@ import redis
 from celery import Celery, signals
 
 from shared.artifacts import ArtifactStore, open_store
+from shared.breaker import Breakers
 from shared.clients import WORKER_RETRIES, connect
 from shared.log import configure_logging, logger
 from shared.pools import say_alive
@@ -41,7 +42,7 @@ def job_store() -> JobStore:
 
 @cache
 def artifact_store() -> ArtifactStore:
-    return open_store(settings())
+    return open_store(settings(), call=Breakers(job_store().redis).guard("gcs"))
 
 
 @cache
