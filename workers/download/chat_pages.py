@@ -34,7 +34,7 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """next: where to go on, None at the end."""
+    """cursor: leads to the next page, None where only offsets do.  more: whether there is one."""
 
     comments: tuple[Comment, ...]
     cursor: str | None
