@@ -118,6 +118,8 @@ def _liveliest(clip: Path) -> float:
         with av.open(str(clip)) as container:
             stream = container.streams.video[0]
             length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 1.0
+            # A clip that begins in a hole of the recording has its first picture later; -ss counts from there.
+            begins = (container.start_time or 0) / av.time_base
             step, due, last = length / _THUMBNAIL_FRAMES, 0.0, None
             best, best_at = -1.0, 0.0
             for frame in container.decode(stream):
@@ -127,7 +129,7 @@ def _liveliest(clip: Path) -> float:
                 picture = frame.reformat(width=64, height=36, format="rgb24").to_ndarray().astype(np.float32)
                 life = _life(picture, last)
                 if life > best:
-                    best, best_at = life, frame.time
+                    best, best_at = life, max(0.0, frame.time - begins)
                 last = picture
     except (av.error.FFmpegError, OSError, IndexError) as error:
         raise UnsupportedFormat("The clip can't be read.") from error

@@ -16,6 +16,7 @@ from workers.analysis.word_signals import Words, text_between
 TITLE_CHARS = 70
 CLEAR_RATIO = 1.3  # chat rates under this many times the usual say nothing
 SAMPLES = 8
+SAID_BEFORE_S = 6
 SAMPLE_CHARS = 120
 _DOING = {
     "excitement": "amazed", "funny": "laughing", "happiness": "happy", "anger": "angry", "sadness": "sad",
@@ -104,7 +105,7 @@ class Reasons:
         lines = []
         said = self.said_before(moment)
         if said:
-            lines.append(f'Just after the words "{said}".')
+            lines.append(f'Said in the {SAID_BEFORE_S} s up to it: "{said}".')
         if len(rate) and rate.max() > 2:
             lines.append(f"Speech at {words.max():.1f} words a second, faster than around it.")
         return lines
@@ -113,7 +114,7 @@ class Reasons:
         """The last words said up to the moment."""
         if self._words is None:
             return ""
-        return _short(text_between(self._words, moment.peak_s - 6, moment.peak_s + 1), 60, keep_end=True)
+        return _short(text_between(self._words, moment.peak_s - SAID_BEFORE_S, moment.peak_s + 1), 60, keep_end=True)
 
     def signals(self, moment: Moment) -> dict[str, float]:
         """The highest z-score of every signal at the moment."""
