@@ -115,8 +115,13 @@ def _comment(place: int, record: dict[str, Any]) -> Comment:
 
 
 def read_intervals(path: Path) -> list[tuple[float, float]]:
+    """Lines of `start,end` in seconds; a first line of names may stand before them, in either order."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return sorted((float(row["start"]), float(row["end"])) for row in csv.DictReader(file, skipinitialspace=True))
+        rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
+    names = [name.strip().lower() for name in rows[0]] if rows else []
+    start, end = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
+    lines = rows[1:] if "start" in names else rows
+    return sorted((float(row[start]), float(row[end])) for row in lines)
 
 
 def find_in_chat(comments: list[Comment], *, count: int = FOUND_HIGHLIGHTS) -> list[tuple[float, float]]:
