@@ -137,6 +137,8 @@ def _watch_redis(client: redis.Redis, job_id: str, arrived: "queue.Queue[float]"
         while (message := listener.get_message(timeout=30)) is not None:
             if message["type"] == "message":
                 arrived.put(time.perf_counter())
+                if json.loads(message["data"])["type"] == "cancelled":
+                    return
 
 
 def main() -> None:
