@@ -208,3 +208,12 @@ def test_a_wrong_deploy_key_is_told(peer: ConvexPeer) -> None:
 def test_a_server_that_is_not_there_is_a_connection_failure() -> None:
     with pytest.raises(ConnectionFailed):
         ConvexClient("http://127.0.0.1:1", DEPLOY_KEY).query("video:getJobById", {"jobId": "job1"})
+
+
+def test_a_deployment_that_hides_its_reasons_only_shows_a_failure(client: ConvexClient, peer: ConvexPeer) -> None:
+    peer.control("hide")
+
+    with pytest.raises(FunctionFailed) as failed:
+        client.mutation("video:updateJobProgress", progress(seq="three"))
+
+    assert not isinstance(failed.value, ValidatorRefused)
