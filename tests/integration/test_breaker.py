@@ -170,7 +170,7 @@ def test_opening_and_closing_are_told_once_each(store: JobStore) -> None:
         guard(working)
 
     assert [entry["event"] for entry in logs] == ["breaker_opened", "breaker_probing", "breaker_closed"]
-    assert reliability_figures(store.redis)["breakers"]["gcs"]["openings"] == "1"
+    assert int(reliability_figures(store.redis)["breakers"]["gcs"]["openings"]) == 1
 
 
 def test_a_call_that_began_before_the_opening_does_not_open_it_again(store: JobStore) -> None:
