@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo up analyze test lint bench faults quality doctor
+.PHONY: help setup demo up analyze doctor test lint bench faults quality
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor
 
 test: setup ## Every test
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests/unit tests/integration tests/acceptance tests/browser
 
 lint: setup ## Format, lint, types, import rules
 	@$(PY) -m ruff format --check .
@@ -44,6 +44,9 @@ lint: setup ## Format, lint, types, import rules
 
 bench: setup ## Benchmarks, as ratios beside a peer in the same run
 	@$(PY) -m bench
+
+faults: setup ## Kill, cut off and overload things, and see that no job is lost (fixed seed)
+	@$(PY) -m pytest -s --timeout 1800 tests/faults
 
 quality: setup ## How good the highlights are on labelled chat bursts (BURSTS=file)
 	@$(PY) -m bench.quality --bursts $(or $(BURSTS),../shared/data/labelled_bursts_teo.json.gz)
