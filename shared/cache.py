@@ -3,8 +3,10 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 DEFAULT_LIMIT_BYTES = 20 * 2**30
+LEFT_BEHIND_S = 24 * 3600  # a download this old died with its process
 PINNED_GROUPS = 4  # a process works on one job at a time; the web on a few
 
 
@@ -111,9 +114,11 @@ class FileCache:
         files = []
         for path in self.root.iterdir():
             with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
                 if path.is_file():
-                    status = path.stat()
                     files.append((status.st_mtime_ns, status.st_size, path))
+                elif time.time() - status.st_mtime > LEFT_BEHIND_S:
+                    shutil.rmtree(path, ignore_errors=True)
         total = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
             if total <= self.limit_bytes:

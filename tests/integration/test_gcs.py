@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.artifacts import Conflict, sha256_of
 from shared.breaker import Breakers, Call, unguarded
-from shared.cache import FileCache
+from shared.cache import LEFT_BEHIND_S, FileCache
 from shared.errors import CircuitOpen, FileMissing, PermissionDenied, StorageServiceError
 from shared.gcs import GcsStore
 from shared.store import JobStore
@@ -360,6 +361,18 @@ sys.stdin.read()
 
     cache.get("k/9", group="9", fill=_fill, check=lambda _path: True)
     assert not held.exists()
+
+
+def test_what_a_killed_process_left_half_is_removed_after_a_day(tmp_path: Path) -> None:
+    cache = FileCache(tmp_path / "cache")
+    for name, age_s in (("old", LEFT_BEHIND_S + 60), ("young", 60)):
+        (tmp_path / "cache" / f".new-{name}").mkdir(parents=True)
+        then = time.time() - age_s
+        os.utime(tmp_path / "cache" / f".new-{name}", (then, then))
+
+    cache.get("k/a", group="a", fill=_fill, check=lambda _path: True)
+
+    assert [path.name for path in (tmp_path / "cache").glob(".new-*")] == [".new-young"]
 
 
 def _fill(path: Path) -> None:
