@@ -228,7 +228,7 @@ def read_settings(env: Env | None = None) -> Settings:
         public_url=read("PUBLIC_URL", _http_url, f"http://{host}:{port}"),
         allow_private_hosts=read("ALLOW_PRIVATE_HOSTS", lambda text: frozenset(_split(text.lower())), frozenset()),
         job_retention_days=read("JOB_RETENTION_DAYS", _number(float, 0.0001, 36500), 30.0),
-        segments_at_once=read("SEGMENTS_AT_ONCE", _number(int, 1, 16), 5),
+        segments_at_once=read("SEGMENTS_AT_ONCE", _number(int, 1, 16), 6),
         chat_ranges=read("CHAT_RANGES", _number(int, 1, 16), 4),
     )
     _check_together(settings)

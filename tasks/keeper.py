@@ -53,6 +53,10 @@ class Keeper(threading.Thread):
         if now - self._reported_at >= REPORT_EVERY_S:
             self._report()
 
+    def expect_silence(self, seconds: float) -> None:
+        """What comes next tells nothing for up to so long; only after that the stall time begins."""
+        self._moved_at = time.monotonic() + seconds
+
     def _report(self) -> None:
         self._reported_at = time.monotonic()
         fraction, eta = self._fraction, self._eta_seconds()

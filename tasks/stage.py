@@ -35,6 +35,7 @@ POLICY_OF = {
     ErrorType.PROCESSING_TIMEOUT: PROCESSING,
 }
 LONGEST_WAIT_S = 3600  # a service that wants us to wait longer fails the stage; the error says when to retry
+SLOWEST_UPLOAD_BYTES_PER_S = 1_000_000
 MAX_CIRCUIT_WAITS = 30  # about half an hour of a service that is down
 RETRIES_KEY = "klip:retries"
 
@@ -121,6 +122,7 @@ class _Run:
                 outcome = workspace.finished()
                 if outcome is None:
                     outcome = self.work(job, workspace, keeper)
+                    keeper.expect_silence(workspace.size_of(outcome) / SLOWEST_UPLOAD_BYTES_PER_S)
                     workspace.keep(outcome)
             self._finish(job, outcome, time.monotonic() - began)
             workspace.remove()

@@ -84,6 +84,10 @@ class Workspace:
                 return None
         return outcome
 
+    def size_of(self, outcome: Outcome) -> int:
+        """Bytes of the outcome's files."""
+        return sum((self.folder / name).stat().st_size for name in outcome.files)
+
     def keep(self, outcome: Outcome) -> None:
         """Store the outcome's files and write it all into the manifest, last."""
         entries = {}

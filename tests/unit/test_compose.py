@@ -21,6 +21,7 @@ SERVICES = {
     "redis",
     "flower",
 }
+OF_OTHERS = {"FLOWER_BASIC_AUTH", "GOOGLE_APPLICATION_CREDENTIALS"}  # read by Flower and Google's client
 SETTINGS = {name.upper() for name in Settings.__dataclass_fields__}
 
 
@@ -43,7 +44,7 @@ def test_every_setting_passed_to_a_service_exists_and_none_is_missing() -> None:
     for name, service in compose()["services"].items():
         if name == "redis":
             continue
-        passed = set(service["environment"]) - {"FLOWER_BASIC_AUTH"}
+        passed = set(service["environment"]) - OF_OTHERS
         assert passed == SETTINGS, name
 
 
