@@ -34,7 +34,7 @@ doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor
 
 test: setup ## Every test
-	@$(PY) -m pytest tests/unit tests/integration tests/acceptance tests/browser
+	@$(PY) -m pytest -n 3 --dist loadfile tests/unit tests/integration tests/acceptance tests/browser
 
 lint: setup ## Format, lint, types, import rules
 	@$(PY) -m ruff format --check .
