@@ -1,7 +1,9 @@
 """The transcribe stage."""
 
+from shared.errors import KlipError
 from shared.jobs import Job
 from shared.progress import Progress
+from tasks.pieces import KeptPieces
 from tasks.speech import transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
@@ -12,8 +14,15 @@ from workers.transcription.transcript import write_files
 def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Turn the sound into words with times."""
     audio = work.fetch("audio.m4a")
-    transcript = transcriber_of(job).transcribe(
-        audio, language=job.options.language, work=work.subfolder("pieces"), progress=report
-    )
+    pieces = KeptPieces(work, work.subfolder("pieces"))
+    pieces.restore()
+    try:
+        transcript = transcriber_of(job).transcribe(
+            audio, language=job.options.language, work=pieces.folder, progress=pieces.kept_with(report)
+        )
+    except KlipError:
+        pieces.keep()
+        raise
+    pieces.remove()
     files = write_files(transcript, work.folder)
     return Outcome(files=files, warnings=transcript.warnings, notes=transcript.summary())
