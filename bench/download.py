@@ -4,7 +4,8 @@
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
 tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and
-each tool's best one counts, which other load on the machine disturbs least. Memory is the process's peak resident set.
+each tool's best one counts, which other load on the machine disturbs least. We run with the default of six segments at
+once, and with as many as the widest peer. Memory is the process's peak resident set.
 """
 
 import argparse
@@ -38,8 +39,16 @@ class Run(NamedTuple):
 Command = Callable[[str, Path], list[str]]
 
 
-def ours(base: str, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "bench.fetch_one", base, str(folder), CDN_HOST]
+def klipstream(at_once: int) -> Command:
+    def command(base: str, folder: Path) -> list[str]:
+        # As the stack starts its workers.
+        environment = ["env", "MALLOC_ARENA_MAX=1"]
+        return [*environment, sys.executable, "-m", "bench.fetch_one", base, str(folder), CDN_HOST, str(at_once)]
+
+    return command
+
+
+ours = klipstream(6)  # the default
 
 
 def streamlink(threads: int) -> Command:
@@ -66,7 +75,8 @@ def ffmpeg(base: str, folder: Path) -> list[str]:
 
 
 PEERS: dict[str, Command] = {
-    "klipstream": ours,
+    "klipstream 6": ours,
+    "klipstream 8": klipstream(8),
     "streamlink 1": streamlink(1),
     "streamlink 4": streamlink(4),
     "streamlink 8": streamlink(8),
@@ -74,6 +84,9 @@ PEERS: dict[str, Command] = {
     "yt-dlp -N 8": yt_dlp(8),
     "ffmpeg": ffmpeg,
 }
+
+
+OURS = ("klipstream 6", "klipstream 8")
 
 
 def playlist(base: str) -> str:
@@ -108,14 +121,12 @@ def compare(peer: TwitchPeer, name: str, link: dict[str, float], rounds: int, si
             runs[tool].append(measure(peer, command, size))
     peer.control(link={})
     speed = {tool: max(run.bytes_per_s for run in found) for tool, found in runs.items()}
-    best = max(value for tool, value in speed.items() if tool != "klipstream")
+    best = max(value for tool, value in speed.items() if tool not in OURS)
     print(f"\n{name}: {size / MEBIBYTE:.0f} MiB, best of {rounds}")
     for tool, value in speed.items():
         peak = max(run.peak_bytes for run in runs[tool]) / MEBIBYTE
         print(f"  {tool:13} {value / 1e6:6.0f} MB/s  {value / best:5.2f} of the best peer  {peak:4.0f} MiB")
-    return {tool: round(speed["klipstream"] / value, 3) for tool, value in speed.items() if tool != "klipstream"} | {
-        "best": round(speed["klipstream"] / best, 3)
-    }
+    return {tool: round(speed[tool] / best, 3) for tool in OURS}
 
 
 def main() -> None:

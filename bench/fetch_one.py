@@ -1,6 +1,6 @@
 """One raw download as a worker does it, in a process of its own that imports nothing else: what `bench.download` runs.
 
-`python -m bench.fetch_one BASE FOLDER CDN_HOST`
+`python -m bench.fetch_one BASE FOLDER CDN_HOST SEGMENTS_AT_ONCE`
 """
 
 import sys
@@ -13,10 +13,12 @@ from workers.download.resolver import Resolver
 
 
 def main() -> None:
-    base, folder, cdn = sys.argv[1:]
+    base, folder, cdn, at_once = sys.argv[1:]
     hosts = dict.fromkeys(("gql.twitch.tv", "usher.ttvnw.net", cdn), base)
     resolver = Resolver("42", client_id="bench", host_map=hosts, max_hours=12)
-    recording = HlsRecording(resolver.session, resolver.load, settings=FetchSettings(), min_free_bytes=0)
+    recording = HlsRecording(
+        resolver.session, resolver.load, settings=FetchSettings(at_once=int(at_once)), min_free_bytes=0
+    )
     recording.fetch("picture", work=Path(folder), progress=silent)
 
 

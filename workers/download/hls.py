@@ -21,8 +21,8 @@ READ_BYTES = 512 * 1024
 GRANULE_BYTES = 512 * 1024
 USUAL_SEGMENT_BYTES = 8 * 2**20  # 10 s of 6 Mbit/s; what is guessed before one has been seen
 MAX_SEGMENT_BYTES = 64 * 2**20
-BUFFERED_BYTES = 48 * 2**20  # in all segments that are on their way or wait for their turn
-SPARE_SEGMENTS = 1  # a finished one that may wait while a slow one holds the line
+BUFFERED_BYTES = 64 * 2**20  # in all segments that are on their way or wait for their turn
+SPARE_BUFFERS = 1  # for the segment that is being written
 STALL_WINDOW_S = 20.0
 MIN_STALL_BYTES = 16 * 1024  # less than this in a window is a stall
 TICK_S = 0.5
@@ -316,6 +316,11 @@ def _boxes_end(data: memoryview) -> int:
     return at
 
 
+def _may_begin(running: int, at_once: int, usual_bytes: int) -> bool:
+    """Whether one more segment may be on its way: always one, then as many as were asked for and as memory allows."""
+    return running == 0 or (running < at_once and (running + 1) * usual_bytes <= BUFFERED_BYTES)
+
+
 def fetch_in_order(
     numbers: Sequence[int], fetcher: SegmentFetcher, *, at_once: int, tick: Callable[[], None]
 ) -> Iterator[Fetched]:
@@ -325,14 +330,12 @@ def fetch_in_order(
     """
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="segment")
     running: deque[tuple[Future[Fetched], Buffer]] = deque()
-    free = [Buffer() for _ in range(at_once + SPARE_SEGMENTS)]
+    free = [Buffer() for _ in range(at_once + SPARE_BUFFERS)]
     left = deque(numbers)
     seen = 0
     try:
         while left or running:
-            while (
-                left and free and (not running or (len(running) + 1) * (seen or USUAL_SEGMENT_BYTES) <= BUFFERED_BYTES)
-            ):
+            while left and free and _may_begin(len(running), at_once, seen or USUAL_SEGMENT_BYTES):
                 buffer = free.pop()
                 running.append((pool.submit(fetcher.fetch, left.popleft(), buffer), buffer))
             future, buffer = running.popleft()
