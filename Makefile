@@ -45,7 +45,7 @@ lint: setup ## Format, lint, types, import rules
 bench: setup ## Benchmarks, as ratios beside a peer in the same run
 	@$(PY) -m bench
 
-faults: setup ## Kill, cut off and overload things, and see that no job is lost (fixed seed)
+faults: setup ## Crowds, cancels at random moments, a service that is down (fixed seed)
 	@$(PY) -m pytest -s --timeout 1800 tests/faults
 
 quality: setup ## How good the highlights are on labelled chat bursts (BURSTS=file)
