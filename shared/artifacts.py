@@ -4,6 +4,7 @@ A name is relative to its job, such as `audio.m4a` or `clips/01.mp4`.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from shared.breaker import Call, unguarded
-from shared.errors import FileMissing, InsufficientStorage, PermissionDenied, StorageServiceError
+from shared.classify import classify, shortage
+from shared.errors import FileMissing, KlipError, PermissionDenied, StorageServiceError
 from shared.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*){0,3}")
 MAX_NAME = 200
+FRESH = ".new-"  # how the names of files begin that are still being written
 
 
 class Conflict(Exception):
@@ -79,15 +82,19 @@ def storage_errors() -> Iterator[None]:
     """Turn the operating system's errors into ours."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise FileMissing from error
-    except PermissionError as error:
-        raise PermissionDenied("The file storage may not be written or read by this process.") from error
     except OSError as error:
-        # EDQUOT and ENOSPC by number: both mean that there is no room.
-        if error.errno in {28, 122}:
-            raise InsufficientStorage from error
-        raise StorageServiceError(f"The file storage answered with an error ({error.strerror}).") from error
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: OSError) -> KlipError:
+    if (short := shortage(error)) is not None:
+        return short
+    known = classify(error)
+    if isinstance(known, PermissionDenied):
+        return PermissionDenied("The file storage may not be written or read by this process.")
+    if isinstance(known, FileMissing):
+        return known
+    return StorageServiceError(f"The file storage answered with an error ({error.strerror or type(error).__name__}).")
 
 
 class FolderStore:
@@ -106,7 +113,7 @@ class FolderStore:
             try:
                 source.replace(target)
             except OSError as error:
-                if error.errno != 18:  # EXDEV: the working folder is on another disk
+                if error.errno != errno.EXDEV:  # the working folder is on another disk
                     raise
                 with _beside(target) as fresh:
                     shutil.copyfile(source, fresh)
@@ -118,7 +125,9 @@ class FolderStore:
 
     def fetch(self, job_id: str, name: str) -> Path:
         path = self._path(job_id, name)
-        if not path.is_file():
+        with storage_errors():
+            is_there = path.is_file()
+        if not is_there:
             raise FileMissing(f"There is no file {name}.")
         return path
 
@@ -143,7 +152,8 @@ class FolderStore:
 
     def names(self, job_id: str) -> list[str]:
         folder = self.root / checked_name(job_id)
-        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        found = (path for path in folder.rglob("*") if not path.name.startswith(FRESH) and path.is_file())
+        return sorted(str(path.relative_to(folder)) for path in found)
 
     def delete(self, job_id: str, names: list[str] | None = None) -> None:
         with storage_errors():
@@ -163,7 +173,7 @@ class FolderStore:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """A temporary path in the same folder, removed if it was not renamed."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=FRESH)
     os.close(descriptor)
     fresh = Path(name)
     try:

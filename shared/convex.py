@@ -75,10 +75,8 @@ class ConvexClient:
             )
             with response:
                 text = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
-        except requests.RequestException as error:
-            raise convert(error) from error
         except (OSError, HTTPError) as error:
-            raise ExternalServiceError("Convex broke off its answer.") from error
+            raise convert(error) from error
         return _answer(response, text)
 
     def _session(self) -> requests.Session:

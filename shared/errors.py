@@ -4,8 +4,6 @@ Raise the most exact class where the cause is known. A class's docstring is its 
 time, in words that are safe to show: no paths, keys or traces.
 """
 
-import secrets
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -464,29 +462,3 @@ def _subclasses(cls: type[KlipError]) -> list[type[KlipError]]:
 def catalogue() -> dict[str, type[KlipError]]:
     """Every error there is, by code, in the order of this file."""
     return {cls.code: cls for cls in _subclasses(KlipError) if not cls.__name__.startswith("_")}
-
-
-def new_support_reference() -> str:
-    """`ERR-YYYYMMDD-XXXXXXXX`: stands in the log line and in what the user sees."""
-    return f"ERR-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(4).upper()}"
-
-
-def problem(error: KlipError, *, instance: str, base_url: str = "") -> dict[str, Any]:
-    """The members of an RFC 9457 problem for `error`."""
-    cls = type(error)
-    members: dict[str, Any] = {
-        "type": f"{base_url}/docs/errors#{cls.code}",
-        "title": cls.title(),
-        "status": cls.http_status,
-        "detail": error.detail,
-        "instance": instance,
-        "code": cls.code,
-        "error_type": cls.error_type.value,
-        "retryable": cls.retryable,
-        "retry_after_seconds": error.retry_after_s if cls.retryable else None,
-        "suggested_action": cls.suggested_action,
-        "support_reference": new_support_reference(),
-    }
-    if error.errors:
-        members["errors"] = error.errors
-    return members

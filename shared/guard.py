@@ -20,21 +20,17 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
-from shared.errors import ConnectionFailed, DnsResolutionFailed, KlipError, NetworkTimeout, UnsupportedSource
+from shared.classify import classify
+from shared.errors import ConnectionFailed, KlipError, NetworkTimeout, UnclassifiedError, UnsupportedSource
 from shared.source_url import split_address
 
 MAX_REDIRECTS = 5
 MAX_BODY_BYTES = 16 * 2**20  # of an answer that is read whole: playlists, GraphQL
 MAX_BODY_SECONDS = 60.0
 DEFAULT_TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
+ASTRAY = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 HostRule = Callable[[str], bool]
 
@@ -196,10 +192,8 @@ def _read_whole(response: requests.Response) -> BytesIO:
                 raise ConnectionFailed("A server sent a far too long answer.")
             if time.monotonic() > deadline:
                 raise NetworkTimeout
-    except ReadTimeoutError as error:
-        raise NetworkTimeout from error
     except HTTPError as error:
-        raise ConnectionFailed from error
+        raise convert(error) from error
     finally:
         if response.raw.closed:
             response.raw.release_conn()
@@ -226,20 +220,9 @@ def guarded_session(egress: Egress, *, connections: int = 16) -> requests.Sessio
     return session
 
 
-def convert(error: requests.RequestException) -> KlipError:
-    """The catalogue's error for what `requests` raised."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KlipError):
-            return cause
-        if isinstance(cause, NameResolutionError | socket.gaierror):
-            return DnsResolutionFailed()
-        reason = getattr(cause, "reason", None)
-        cause = reason if isinstance(reason, Exception) else cause.__cause__ or cause.__context__
-    if isinstance(error, requests.Timeout):
-        return NetworkTimeout()
-    if isinstance(
-        error, requests.TooManyRedirects | requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema
-    ):
+def convert(error: Exception) -> KlipError:
+    """The catalogue's error for what `requests`, urllib3 or a socket raised."""
+    if isinstance(error, ASTRAY):
         return UnsupportedSource("A server sent us in circles or to an address that is not allowed.")
-    return ConnectionFailed()
+    known = classify(error)
+    return ConnectionFailed() if isinstance(known, UnclassifiedError) else known

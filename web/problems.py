@@ -16,9 +16,9 @@ from shared.errors import (
     ServiceUnavailable,
     UnclassifiedError,
     UnsupportedMediaType,
-    problem,
 )
 from shared.log import logger
+from shared.problems import problem
 
 PROBLEM_JSON = "application/problem+json"
 _BY_STATUS: dict[int, type[KlipError]] = {

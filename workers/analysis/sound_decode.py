@@ -10,6 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.classify import shortage
 from shared.errors import UnsupportedFormat
 from shared.progress import Progress
 
@@ -84,8 +85,8 @@ def _opened(audio: Path) -> Iterator[av.container.InputContainer]:
             if not container.streams.audio:
                 raise UnsupportedFormat("The recording has no sound.")
             yield container
-    except (av.error.FFmpegError, OSError) as error:
-        raise UnsupportedFormat("The sound track can't be read.") from error
+    except av.error.FFmpegError as error:
+        raise (shortage(error) or UnsupportedFormat("The sound track can't be read.")) from error
 
 
 def _blocks(audio: Path, rate: int, start_s: float, end_s: float) -> Iterator[tuple[int, Samples]]:

@@ -1,13 +1,11 @@
 """Chat files of TwitchDownloader become `chat.jsonl`: cleaned, sorted by time, each comment once."""
 
-import errno
 import io
 import math
 import mmap
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
@@ -15,10 +13,10 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.errors import InsufficientStorage
 from shared.progress import Progress
 from workers.chatlog import Comment, Emote, write_comment
 from workers.download.chat_json import ChatFile
+from workers.download.ledger import disk_errors
 from workers.download.sources import ChatSummary
 
 MOST_COMMENTS = 5_000_000
@@ -40,7 +38,7 @@ def import_chat(source: Path, into: Path, *, work: Path, progress: Progress) -> 
     """
     spool_path = work / "chat.spool"
     try:
-        with _disk_errors(), spool_path.open("wb+") as spool:
+        with disk_errors(), spool_path.open("wb+") as spool:
             spooled = _Spool(spool)
             _read(ChatFile(source), spooled, progress)
             order = spooled.order()
@@ -49,16 +47,6 @@ def import_chat(source: Path, into: Path, *, work: Path, progress: Progress) -> 
         spool_path.unlink(missing_ok=True)
     progress(1.0)
     return ChatSummary(len(order), spooled.warnings(len(order)))
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("The disk is full.") from error
-        raise
 
 
 class _Spool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared.classify import shortage
 from shared.errors import ChatUnavailable
 
 CHUNK_BYTES = 256 * 1024
@@ -50,7 +51,7 @@ class ChatFile:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ChatUnavailable("The chat file's gzip packing is damaged or breaks off.") from error
         except OSError as error:
-            raise ChatUnavailable("The chat file can't be read.") from error
+            raise (shortage(error) or ChatUnavailable("The chat file can't be read.")) from error
 
 
 def _number(digits: str) -> int | float:

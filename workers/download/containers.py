@@ -1,6 +1,5 @@
 """Recordings are opened here and nowhere else: kind recognised by its first bytes, demuxer forced, only local files."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from shared.errors import FileMissing, InsufficientStorage, PermissionDenied, UnsupportedFormat
+from shared.classify import shortage
+from shared.errors import FileMissing, PermissionDenied, UnsupportedFormat
 
 HEAD_BYTES = 64 * 1024
 TS_PACKET_BYTES = (188, 192)  # plain and Blu-ray (m2ts)
@@ -69,7 +69,7 @@ def sniff_file(path: Path) -> str:
     except PermissionError as error:
         raise PermissionDenied("The file may not be read.") from error
     except OSError as error:
-        raise UnsupportedFormat("The file can't be read.") from error
+        raise (shortage(error) or UnsupportedFormat("The file can't be read.")) from error
     if not head:
         raise UnsupportedFormat("The file is empty.")
     demuxer = sniff(head)
@@ -82,7 +82,8 @@ def sniff_file(path: Path) -> str:
 def open_media(path: Path, demuxer: str | None = None) -> Iterator[InputContainer]:
     """The recording at `path`, opened with `demuxer` or what its first bytes say.
 
-    PyAV's errors inside the block become UnsupportedFormat, or InsufficientStorage when the disk is full.
+    PyAV's errors inside the block become UnsupportedFormat, or what the machine has run out of (InsufficientStorage,
+    OutOfMemory, ServiceUnavailable).
     """
     kind = demuxer or sniff_file(path)
     if kind not in DEMUXERS:
@@ -110,6 +111,5 @@ def converted_errors() -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage("The disk is full.") from error
-        raise UnsupportedFormat("The recording is damaged or incomplete and can't be read.") from error
+        damaged = UnsupportedFormat("The recording is damaged or incomplete and can't be read.")
+        raise (shortage(error) or damaged) from error

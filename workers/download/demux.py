@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from shared.classify import shortage
 from shared.errors import UnsupportedFormat, VideoSizeExceeded
 from shared.progress import Progress
 from workers.download.containers import converted_errors
@@ -69,7 +70,9 @@ def read_packets(source: InputContainer, streams: tuple[Stream, ...], put: Calla
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            if shortage(error) is not None:
+                raise
             damaged += 1
             if damaged > DAMAGED_READS_ALLOWED:
                 return False

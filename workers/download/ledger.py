@@ -4,7 +4,6 @@ A run is a stretch of segments that one demuxer can read in one go; a new one be
 initialisation (EXT-X-MAP) changes. After a kill the ledger says what is whole; what lies behind it is cut off.
 """
 
-import errno
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Self
 
+from shared.classify import shortage
 from shared.errors import InsufficientStorage
 from workers.download.playlist import Segment
 
@@ -33,12 +33,12 @@ class Entry(NamedTuple):
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turns a full disk into InsufficientStorage."""
+    """Turns a full disk into InsufficientStorage, and what else the machine has run out of into its error."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientStorage from error
+        if (short := shortage(error)) is not None:
+            raise short from error
         raise
 
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
-from urllib3.exceptions import ReadTimeoutError
 
+from shared.classify import status_error
 from shared.errors import (
     ConnectionFailed,
     DnsResolutionFailed,
@@ -19,7 +19,6 @@ from shared.errors import (
     RateLimitExceeded,
 )
 from shared.guard import convert
-from shared.retry import parse_retry_after
 
 RETRIED: tuple[type[KlipError], ...] = (
     NetworkTimeout,
@@ -41,15 +40,11 @@ class Session(Protocol):
 
 @contextmanager
 def converted_errors() -> Iterator[None]:
-    """Turns what requests, urllib3 and sockets raise into the catalogue's errors."""
+    """Turns what requests, urllib3, sockets and the disk raise into the catalogue's errors."""
     try:
         yield
-    except requests.RequestException as error:
-        raise convert(error) from error
-    except (ReadTimeoutError, TimeoutError) as error:
-        raise NetworkTimeout from error
     except (Urllib3Error, OSError) as error:
-        raise ConnectionFailed from error
+        raise convert(error) from error
 
 
 def send(
@@ -70,12 +65,9 @@ def send(
 
 def check_status(response: requests.Response, service: str) -> None:
     """Raise for answers that may be better next time: 429 RateLimitExceeded, 5xx and 408 ExternalServiceError."""
-    status = response.status_code
-    if status == 429:
-        asked_s = parse_retry_after(response.headers.get("Retry-After"))
-        raise RateLimitExceeded(f"{service} asked us to slow down.", retry_after_s=asked_s)
-    if status >= 500 or status == 408:
-        raise ExternalServiceError(f"{service} answered with status {status}.")
+    error = status_error(response.status_code, response.headers, service=service)
+    if error is not None:
+        raise error
 
 
 def json_of(response: requests.Response, service: str) -> object:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import av
 
-from shared.errors import InsufficientStorage, UnsupportedFormat
+from shared.classify import shortage
+from shared.errors import UnsupportedFormat
 from workers.transcription.pieces import Span
-
-NO_SPACE = 28  # errno.ENOSPC
 
 
 def cut(audio: Path, span: Span, into: Path) -> float:
@@ -18,9 +17,7 @@ def cut(audio: Path, span: Span, into: Path) -> float:
     try:
         return _cut(audio, span, into)
     except av.FFmpegError as error:
-        if error.errno == NO_SPACE:
-            raise InsufficientStorage("The disk is full.") from error
-        raise UnsupportedFormat("The sound track is damaged and can't be cut.") from error
+        raise (shortage(error) or UnsupportedFormat("The sound track is damaged and can't be cut.")) from error
 
 
 def _cut(audio: Path, span: Span, into: Path) -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from deepgram.core.api_error import ApiError
 from deepgram.core.parse_error import ParsingError
 from deepgram.core.request_options import RequestOptions
 
+from shared.classify import asked_wait_s, classify
 from shared.errors import (
     ConnectionFailed,
     DnsResolutionFailed,
@@ -44,8 +44,12 @@ LONGEST_TIMEOUT_S = 660.0  # Deepgram itself gives up after ten minutes
 LENGTH_TOLERANCE_S = 2.0
 LENGTH_TOLERANCE = 0.01
 MOST_WORDS_A_SECOND = 30
-LONGEST_RETRY_AFTER_S = 3600.0
 AUTO = "auto"
+_DETAILS: dict[type[KlipError], str] = {
+    NetworkTimeout: "Deepgram took too long to answer.",
+    DnsResolutionFailed: "Deepgram's host name could not be resolved.",
+    ConnectionFailed: "Deepgram can't be reached, or the connection to it broke off.",
+}
 
 
 class Answer(NamedTuple):
@@ -145,25 +149,14 @@ def _converted_errors() -> Iterator[None]:
         yield
     except (ApiError, ParsingError) as error:
         raise _error_of(error.status_code or 0, error.body, error.headers or {}) from error
-    except httpx.TimeoutException as error:
-        raise NetworkTimeout("Deepgram took too long to answer.") from error
-    except httpx.ConnectError as error:
-        if isinstance(_root_of(error), socket.gaierror):
-            raise DnsResolutionFailed("Deepgram's host name could not be resolved.") from error
-        raise ConnectionFailed("Deepgram can't be reached.") from error
     except httpx.HTTPError as error:
-        raise ConnectionFailed("The connection to Deepgram broke off.") from error
-
-
-def _root_of(error: BaseException) -> BaseException:
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return error
+        kind = type(classify(error))
+        raise kind(_DETAILS.get(kind)) from error
 
 
 def _error_of(status: int, body: object, headers: dict[str, str]) -> KlipError:
     """The typed error for an answer's status; the text decides only between the kinds of 400."""
-    wait_s = _retry_after_s(headers)
+    wait_s = asked_wait_s(headers)
     if status in (401, 402, 403):
         return TranscriptionKeyRefused(f"Deepgram refuses the key or the account has no credit (status {status}).")
     if status == 408:
@@ -186,11 +179,6 @@ def _bad_request(body: object) -> KlipError:
     if re.search(r"model/language|language", message):
         return UnsupportedLanguage("Deepgram's model does not know this language.")
     return TranscriptionServiceError("Deepgram does not accept the request.")
-
-
-def _retry_after_s(headers: dict[str, str]) -> float | None:
-    told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    return min(float(told), LONGEST_RETRY_AFTER_S) if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", told.strip()) else None
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

