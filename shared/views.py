@@ -38,6 +38,7 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
         "results": job.results,
         "error": job.error,
         "warnings": list(job.warnings),
+        "retries": list(job.retries),
         "links": {
             "self": self_url,
             "status": f"{self_url}/status",

@@ -2,31 +2,34 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from shared.errors import DatabaseError
 from shared.stages import JobStatus
-from web.queues import queue_figures
+from web.queues import queue_figures, reliability_figures
 from web.services import Services
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+BREAKER_STATES = ("closed", "open", "half-open")
 
 
 class RedisCollector(Collector):
-    """Jobs by status and the queues' figures. Says `klip_redis_up 0` and no more while Redis can't be read."""
+    """Jobs, queues, retries and breakers. Says `klip_redis_up 0` and no more while Redis can't be read."""
 
     def __init__(self, own: Services) -> None:
         self._own = own
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         try:
-            families = [*self._jobs(), *self._queues()]
+            families = [*self._jobs(), *self._queues(), *self._reliability()]
         except DatabaseError:
             yield GaugeMetricFamily("klip_redis_up", "Whether Redis answers.", value=0)
             return
@@ -52,6 +55,38 @@ class RedisCollector(Collector):
             for queue, figure in figures.items():
                 family.add_metric([queue], figure[name] or 0)
             yield family
+
+    def _reliability(self) -> Iterator[Metric]:
+        figures = reliability_figures(self._own.redis)
+        retries = CounterMetricFamily(
+            "klip_retries", "Stages that were put back to be tried again.", labels=["stage", "code"]
+        )
+        for name, count in figures["retries"].items():
+            stage, _, code = name.partition(":")
+            retries.add_metric([stage, code], count)
+        yield retries
+        yield from _breakers(figures["breakers"])
+
+
+def _breakers(figures: dict[str, dict[str, Any]]) -> Iterator[Metric]:
+    is_open = GaugeMetricFamily("klip_breaker_open", "Whether calls are refused.", labels=["service"])
+    states = GaugeMetricFamily("klip_breaker_state", "1 for the state it is in.", labels=["service", "state"])
+    failures = GaugeMetricFamily("klip_breaker_failures", "Failures in a row.", labels=["service"])
+    for service, figure in figures.items():
+        is_open.add_metric([service], figure["state"] == "open")
+        failures.add_metric([service], figure["failures"])
+        for state in BREAKER_STATES:
+            states.add_metric([service, state], figure["state"] == state)
+    yield from (is_open, states, failures)
+    for name, text in (
+        ("openings", "How often it has opened."),
+        ("probes", "Calls that were let through to see whether the service is well."),
+        ("refusals", "Calls that were not made."),
+    ):
+        family = CounterMetricFamily(f"klip_breaker_{name}", text, labels=["service"])
+        for service, figure in figures.items():
+            family.add_metric([service], figure[name])
+        yield family
 
 
 def register(app: Flask, own: Services) -> None:

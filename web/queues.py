@@ -8,7 +8,7 @@ import redis
 from shared import pools
 from shared.jobs import Job, iso, seconds_since, utc_now
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
-from shared.store import PREFIX, JobStore
+from shared.store import PREFIX, RETRIES_KEY, JobStore
 from web.services import redis_errors
 
 SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
@@ -69,8 +69,9 @@ def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
 
 
 def reliability_figures(client: redis.Redis) -> dict[str, Any]:
+    """Retries by `stage:CODE`, and the state and counts of every circuit breaker that has ever counted something."""
     with redis_errors():
-        retries = client.hgetall(f"{PREFIX}retries")
+        retries = client.hgetall(RETRIES_KEY)
         breakers = {
             str(key).removeprefix(f"{PREFIX}breaker:"): _breaker(cast("dict[str, str]", client.hgetall(key)))
             for key in sorted(set(client.scan_iter(match=f"{PREFIX}breaker:*", count=SCAN_BATCH, _type="hash")))
@@ -84,5 +85,7 @@ def _breaker(state: dict[str, str]) -> dict[str, Any]:
         "state": state.get("state", "closed"),
         "failures": int(state.get("failures", 0)),
         "openings": int(state.get("openings", 0)),
+        "probes": int(state.get("probes", 0)),
+        "refusals": int(state.get("refusals", 0)),
         "opened_at": iso(datetime.fromtimestamp(float(opened_ms) / 1000, UTC)) if opened_ms else None,
     }

@@ -148,6 +148,15 @@ class JobErrorSchema(ProblemSchema):
     attempt = fields.Integer()
 
 
+class RetrySchema(Schema):
+    stage = fields.String()
+    attempt = fields.Integer()
+    code = _text("Why: one of the catalogue at /api/v1/errors.")
+    detail = fields.String()
+    at = fields.String(metadata={"format": "date-time", "description": "Since when the stage waits."})
+    until = fields.String(metadata={"format": "date-time", "description": "When it is tried again."})
+
+
 StageProgressSchema = Schema.from_dict(
     {stage.name: fields.Float(validate=validate.Range(0, 100)) for stage in STAGES}, name="StageProgressSchema"
 )
@@ -191,6 +200,10 @@ class JobSchema(Schema):
     results = fields.Dict(allow_none=True)
     error = fields.Nested(JobErrorSchema, allow_none=True)
     warnings = fields.List(fields.String())
+    retries = fields.List(
+        fields.Nested(RetrySchema),
+        metadata={"description": "Every time a stage was put back to be tried again, oldest first; the last 50."},
+    )
     links = fields.Nested(LinksSchema)
 
 
@@ -260,9 +273,13 @@ class BreakerSchema(Schema):
     state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
     failures = fields.Integer(metadata={"description": "In a row."})
     openings = fields.Integer(metadata={"description": "How often it has opened."})
+    probes = fields.Integer(metadata={"description": "How often a call was let through to see whether it is well."})
+    refusals = fields.Integer(metadata={"description": "How many calls were not made."})
     opened_at = fields.String(allow_none=True, metadata={"format": "date-time"})
 
 
 class ReliabilitySchema(Schema):
     breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema))
-    retries = fields.Dict(keys=fields.String(), values=fields.Integer())
+    retries = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "How often, by `stage:CODE`."}
+    )

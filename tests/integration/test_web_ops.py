@@ -100,6 +100,49 @@ def test_reliability_lists_retries_and_breakers(web: Web) -> None:
     assert told["opened_at"].endswith("Z")
 
 
+def breaker_metrics(web: Web, service: str) -> dict[str, float]:
+    """The breaker's figures without the prefix; `state` stands for the one state that is 1."""
+    pattern = rf'^klip_breaker_(\w+){{service="{service}"(?:,state="([\w-]+)")?}} ([\d.]+)$'
+    found = re.findall(pattern, web.http.get("/metrics").text, re.MULTILINE)
+    return {name if name != "state" else state: float(value) for name, state, value in found}
+
+
+def test_metrics_count_retries_by_stage_and_reason(web: Web) -> None:
+    web.store.redis.hset("klip:retries", mapping={"download:NETWORK_TIMEOUT": 3, "chat:RATE_LIMIT_EXCEEDED": 1})
+
+    assert metric(web, 'klip_retries_total{code="NETWORK_TIMEOUT",stage="download"}') == 3
+    assert metric(web, 'klip_retries_total{code="RATE_LIMIT_EXCEEDED",stage="chat"}') == 1
+
+
+def test_metrics_follow_a_breaker_that_opens_and_closes(web: Web) -> None:
+    # Given a service that failed five times, the fifth of which opened its breaker
+    guard = Guard(web.store.redis, "deepgram", reset_s=0.001)
+    for _ in range(5):
+        with pytest.raises(ConnectionFailed):
+            guard(_fail)
+
+    # Then it is told as open
+    told = breaker_metrics(web, "deepgram")
+    assert (told["open"], told["closed"], told["failures"], told["openings_total"]) == (1, 0, 5, 1)
+
+    # And as closed once the service has answered again; the opening stays counted
+    guard(lambda: None)
+    told = breaker_metrics(web, "deepgram")
+    assert (told["open"], told["closed"], told["failures"], told["openings_total"]) == (0, 1, 0, 1)
+
+
+def test_a_job_tells_what_was_tried_again_and_why(web: Web) -> None:
+    job_id = web.submit()
+    job = web.store.change(job_id, partial(jobs.claim, stage=STAGES[0], attempt=1, holder="x", now=utc_now()))
+    put_back = partial(jobs.put_back, token=job.token, error=ConnectionFailed("Gone."), delay_s=1, now=utc_now())
+    moment = web.store.change(job_id, put_back).updated_at
+
+    (told,) = web.http.get(f"/api/v1/analysis/{job_id}").json()["retries"]
+
+    assert (told["stage"], told["attempt"], told["code"]) == ("download", 1, "CONNECTION_FAILED")
+    assert (told["detail"], told["at"]) == ("Gone.", moment)
+
+
 def test_when_redis_goes_away_each_answer_says_so(tmp_path: Path) -> None:
     with running_valkey(tmp_path / "valkey") as redis_url, running_web(tmp_path / "web", redis_url) as url:
         assert httpx.get(f"{url}/api/v1/jobs").status_code == 200
@@ -133,7 +176,12 @@ def test_when_redis_goes_away_each_answer_says_so(tmp_path: Path) -> None:
 def test_answers_are_as_described_in_full(web: Web, path: str, state: str) -> None:
     job_id = web.submit()
     if state == "failed":
-        job = web.store.change(job_id, partial(jobs.claim, stage=STAGES[0], attempt=1, holder="x", now=utc_now()))
+        claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="x", now=utc_now())
+        job = web.store.change(job_id, claim)
+        web.store.change(
+            job_id, partial(jobs.put_back, token=job.token, error=ConnectionFailed(), delay_s=0, now=utc_now())
+        )
+        job = web.store.change(job_id, claim)
         web.store.change(job_id, partial(jobs.fail, token=job.token, error=ConnectionFailed(), now=utc_now()))
     description = web.http.get("/openapi.json").json()
     content = description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
