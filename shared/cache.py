@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 DEFAULT_LIMIT_BYTES = 20 * 2**30
+KEPT_UNUSED_S = 7 * 24 * 3600
 LEFT_BEHIND_S = 24 * 3600  # a download this old died with its process
 PINNED_GROUPS = 4  # a process works on one job at a time; the web on a few
 
@@ -61,6 +62,11 @@ class FileCache:
             source.replace(path)
             os.utime(path)
         self._shrink()
+
+    def tidy(self) -> None:
+        """Remove what nobody has asked for in KEPT_UNUSED_S, what dead processes left, and what passes the limit."""
+        if self.root.is_dir():
+            self._shrink(unused_since=time.time() - KEPT_UNUSED_S)
 
     def _path(self, key: str) -> Path:
         return self.root / f"{sha256(key.encode()).hexdigest()}-{PurePosixPath(key).name}"
@@ -110,7 +116,7 @@ class FileCache:
 
     # --- the limit ----------------------------------------------------------------------------------------------------
 
-    def _shrink(self) -> None:
+    def _shrink(self, *, unused_since: float = 0.0) -> None:
         files = []
         for path in self.root.iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -120,8 +126,8 @@ class FileCache:
                 elif time.time() - status.st_mtime > LEFT_BEHIND_S:
                     shutil.rmtree(path, ignore_errors=True)
         total = sum(size for _, size, _ in files)
-        for _, size, path in sorted(files):
-            if total <= self.limit_bytes:
+        for used_ns, size, path in sorted(files):
+            if total <= self.limit_bytes and used_ns >= unused_since * 1e9:
                 return
             if _remove_if_unused(path):
                 total -= size

@@ -6,9 +6,10 @@ Keys (all begin with `klip:`):
     events:ID                 the job's stream of events; the entries' ids are the ids of server-sent events
     index:OWNER[:status:S|:video:V]  newest first by creation time in ms, for the lists
     active, active:OWNER      ids of jobs that are not finished
-    running:OWNER:FP          the unfinished job of the same source and options
+    running:OWNER:FP          an unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:KEY            Idempotency-Key -> job and body
+    retries                   how often stages were tried again, by STAGE:CODE
 What others have to be told of a change is noted in the same script: see shared.outbox.
 Messages go to the pub/sub channel job:ID in flask-sse's form.
 """
@@ -16,7 +17,7 @@ Messages go to the pub/sub channel job:ID in flask-sse's form.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +31,7 @@ from shared.views import event_of
 
 PREFIX = "klip:"
 CHANNEL = PREFIX + "channel:"
+RETRIES_KEY = PREFIX + "retries"
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
@@ -91,6 +93,7 @@ else
   redis.call('ZREM', KEYS[9], ARGV[6])
   redis.call('SADD', KEYS[4], ARGV[6])
   redis.call('SADD', KEYS[5], ARGV[6])
+  redis.call('SET', KEYS[6], ARGV[6], 'NX')
 end
 tell(KEYS[10], KEYS[11], KEYS[12], KEYS[13], ARGV[6], ARGV[12], ARGV[2], ARGV[13], ARGV[14])
 local event = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'message', ARGV[3])
@@ -100,15 +103,14 @@ return 'ok'
 )
 
 # A lease that ran out while its holder was stalled may be taken up again as long as nobody else was given the stage.
+# The token is compared with the job's: after a cancel the lease is still there, but the stage is not its holder's.
 _RENEW = """
+local job = redis.call('GET', KEYS[1])
+if not job then return 0 end
+job = cjson.decode(job)
+if tostring(job.token) ~= ARGV[1] or type(job.holder) ~= 'string' then return 0 end
 local lease = redis.call('GET', KEYS[2])
 if lease and lease ~= ARGV[1] then return 0 end
-if not lease then
-  local job = redis.call('GET', KEYS[1])
-  if not job then return 0 end
-  job = cjson.decode(job)
-  if tostring(job.token) ~= ARGV[1] or type(job.holder) ~= 'string' then return 0 end
-end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -270,6 +272,11 @@ class JobStore:
         with _redis_errors():
             keys = [f"{PREFIX}job:{job_id}", f"{PREFIX}lease:{job_id}"]
             return bool(self._renew(keys=keys, args=[str(token), LEASE_MS]))
+
+    def count_retry(self, stage: str, code: str) -> None:
+        """Count a retry for the operators' figures; not while Redis can't be written."""
+        with suppress(redis.RedisError):
+            self.redis.hincrby(RETRIES_KEY, f"{stage}:{code}")
 
     def has_lease(self, job_id: str) -> bool:
         with _redis_errors():

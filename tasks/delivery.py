@@ -5,19 +5,21 @@ from functools import cache
 from celery import Task
 
 from shared import outbox
-from shared.breaker import Breakers
+from shared.artifacts import FolderStore
 from shared.convex import ConvexClient
-from shared.errors import JobNotFound
+from shared.errors import JobNotFound, KlipError
 from shared.log import logger
 from shared.settings import settings
 from shared.stages import JobStatus
 from shared.webhooks import WebhookSender
+from shared.work_folder import remove_unless_occupied
 from tasks.mirror import MirrorSender, forget_all
 from tasks.pipeline import CLEAN_UP
 from tasks.retention import remove_old_jobs
+from tasks.strays import remove_strays
 from tasks.sweep import sweep
 from tasks.webhooks import WebhookDelivery
-from workers.app import app, artifact_store, job_store
+from workers.app import app, artifact_store, breakers, job_store
 
 log = logger("klipstream.delivery")
 LEASE_POLL_S = 1
@@ -35,9 +37,17 @@ def clean_up(task: Task, job_id: str) -> None:
     try:
         if store.get(job_id).status is JobStatus.CANCELLED:
             artifact_store().delete(job_id)
+            # What a killed process left on this machine; elsewhere the housekeeping finds it.
+            for folder in (settings().data_dir / "work" / job_id).glob("*"):
+                remove_unless_occupied(folder)
             log.info("files_removed", job_id=job_id)
     except JobNotFound:
         return
+    except KlipError as error:
+        if not error.retryable:
+            raise
+        # They have their turn when the storage is back.
+        raise task.retry(countdown=error.retry_after_s, exc=error) from error
     finally:
         store.release(job_id, CLEANER)
 
@@ -62,8 +72,11 @@ def webhooks() -> None:
 
 @app.task(name="tasks.retention")
 def retention() -> None:
-    """Remove jobs that are older than the settings allow."""
-    remove_old_jobs(job_store(), artifact_store(), days=settings().job_retention_days)
+    """Remove jobs that are older than the settings allow, and files that belong to no job."""
+    store, artifacts, days = job_store(), artifact_store(), settings().job_retention_days
+    remove_old_jobs(store, artifacts, days=days)
+    if isinstance(artifacts, FolderStore):
+        remove_strays(store, artifacts.root, days=days)
 
 
 @cache
@@ -71,8 +84,7 @@ def _mirror_sender() -> MirrorSender | None:
     config, store = settings(), job_store()
     if config.convex_url is None or config.convex_deploy_key is None:
         return None
-    call = Breakers(store.redis).guard("convex")
-    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=call)
+    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=breakers().guard("convex"))
     return MirrorSender(store, client, public_url=config.public_url)
 
 

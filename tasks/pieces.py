@@ -22,7 +22,9 @@ class KeptPieces:
         for name in self._names():
             target = self.folder / name.removeprefix(PREFIX)
             if not target.exists():
-                shutil.copyfile(self._store.fetch(self._job_id, name), target)
+                copy = target.with_suffix(".copy")
+                shutil.copyfile(self._store.fetch(self._job_id, name), copy)
+                copy.replace(target)
             self._kept.add(target.name)
 
     def keep(self) -> None:

@@ -1,7 +1,8 @@
 """Where a stage works: a folder of its own, the job's files, and the manifest that says what is finished."""
 
 import json
-import shutil
+import os
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from shared.artifacts import ArtifactStore, Conflict, sha256_of
 from shared.errors import FileMissing, StorageServiceError
 from shared.jobs import Job
+from shared.work_folder import occupy, remove_unless_occupied
 
 MANIFEST = "manifest.json"
 _MAX_CONFLICTS = 20
@@ -32,7 +34,8 @@ class Outcome:
 class Workspace:
     """One stage of one job on this machine.
 
-    `folder` outlives a crash: what is in it was left by an earlier try of the same stage.
+    `folder` outlives a crash: what is in it was left by an earlier try of the same stage. Nobody removes it until
+    `leave` or `remove` is called.
     """
 
     def __init__(self, job: Job, stage: str, *, store: ArtifactStore, root: Path) -> None:
@@ -40,7 +43,7 @@ class Workspace:
         self.stage = stage
         self.store = store
         self.folder = root / job.job_id / stage
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._occupied = weakref.finalize(self, os.close, occupy(self.folder))
 
     def subfolder(self, name: str) -> Path:
         """A folder for work in progress, kept over a crash."""
@@ -129,10 +132,11 @@ class Workspace:
             return
         raise StorageServiceError("The manifest changes faster than it can be written.")
 
+    def leave(self) -> None:
+        """Stop working here; what is in the folder stays for the next try."""
+        self._occupied()
+
     def remove(self) -> None:
-        """Remove the stage's folder, and the job's when it was the last."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        try:
-            self.folder.parent.rmdir()
-        except OSError:
-            return  # another stage of this job works on this machine
+        """Remove the stage's folder, and the job's when it was the last; not while another process works there."""
+        self.leave()
+        remove_unless_occupied(self.folder)

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from celery import Celery, signals
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.breaker import Breakers
-from shared.clients import WORKER_RETRIES, connect
+from shared.clients import BREAKER_RETRIES, WORKER_RETRIES, connect
 from shared.log import configure_logging, logger
 from shared.pools import say_alive
 from shared.settings import settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 from shared.store import JobStore
+from workers.housekeeping import EVERY_AT_START_S, start_if_due
 
 # The celery program puts the working folder on the path to find this module, and takes it off again afterwards.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
@@ -42,7 +44,13 @@ def job_store() -> JobStore:
 
 @cache
 def artifact_store() -> ArtifactStore:
-    return open_store(settings(), call=Breakers(job_store().redis).guard("gcs"))
+    return open_store(settings(), call=breakers().guard("gcs"))
+
+
+@cache
+def breakers() -> Breakers:
+    """This process's circuit breakers. Impatient with Redis: while it is away, calls go through unguarded, not late."""
+    return Breakers(connect(settings(), retries=BREAKER_RETRIES))
 
 
 @cache
@@ -79,9 +87,18 @@ def _set_up_logging(**_: object) -> None:
 def _forget_the_parents_connections(**_: object) -> None:
     job_store.cache_clear()
     artifact_store.cache_clear()
+    breakers.cache_clear()
+
+
+@signals.worker_process_init.connect
+def _clean_up_after_the_dead(**_: object) -> None:
+    # In the pool's processes: they do not fork any more, so a thread of theirs is safe and delays nothing.
+    start_if_due(settings(), job_store(), every_s=EVERY_AT_START_S)
 
 
 @signals.heartbeat_sent.connect
 def _say_that_the_pool_lives(sender: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
     worker = f"{socket.gethostname()}-{os.getpid()}"
-    say_alive(_heartbeat_redis(), worker=worker, queues=list(sender.eventer.app.amqp.queues.consume_from))
+    # Whom Redis can't hear counts as gone until it can: that is what /ready shall say.
+    with suppress(redis.RedisError):
+        say_alive(_heartbeat_redis(), worker=worker, queues=list(sender.eventer.app.amqp.queues.consume_from))

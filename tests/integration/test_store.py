@@ -78,6 +78,14 @@ def test_finished_work_may_be_started_again(store: JobStore) -> None:
     assert store.create(new_job(2, fingerprint="same"), max_active=5).is_new
 
 
+def test_the_same_work_as_that_of_a_retried_job_is_not_started_twice(store: JobStore) -> None:
+    store.create(new_job(1, fingerprint="same"), max_active=5)
+    cancel(store, "job1")
+    store.change("job1", partial(jobs.retry, now=utc_now()))
+
+    assert store.create(new_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
+
+
 def test_no_more_jobs_are_accepted_than_an_owner_may_have_unfinished(store: JobStore) -> None:
     store.create(new_job(1, owner="anna"), max_active=1)
 
@@ -145,6 +153,16 @@ def test_a_lease_that_ran_out_is_taken_up_again_until_the_stage_is_given_away(st
 
     store.change("job1", partial(jobs.lose, token=held.token, now=utc_now()), lease="drop")
     assert not store.renew_lease("job1", held.token)
+
+
+def test_the_lease_of_a_cancelled_job_is_not_renewed_but_stays_until_its_holder_lets_go(store: JobStore) -> None:
+    store.create(new_job(), max_active=5)
+    held = claim(store, "job1")
+
+    store.change("job1", partial(jobs.cancel, now=utc_now()))
+
+    assert not store.renew_lease("job1", held.token)
+    assert store.has_lease("job1")
 
 
 def test_of_many_workers_that_claim_at_once_exactly_one_gets_the_stage(store: JobStore) -> None:

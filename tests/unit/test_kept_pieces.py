@@ -34,6 +34,20 @@ def test_what_one_machine_kept_another_one_has(tmp_path: Path) -> None:
     }
 
 
+def test_a_piece_that_was_being_stored_when_its_machine_died_is_in_nobodys_way(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "artifacts")
+    dying, other = pieces_on(tmp_path / "a", store), pieces_on(tmp_path / "b", store)
+    (dying.folder / "piece-1.json").write_text("one")
+    dying.keep()
+    (store.root / "j1" / "pieces" / ".new-abc").write_text("ha")
+
+    other.restore()
+
+    assert [path.name for path in other.folder.iterdir()] == ["piece-1.json"]
+    other.remove()
+    assert store.names("j1") == []
+
+
 def test_nothing_is_kept_once_the_work_was_stopped(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "artifacts")
     pieces = pieces_on(tmp_path / "a", store)
