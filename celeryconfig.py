@@ -52,7 +52,8 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 # A stop gives running messages back after this long instead of waiting for hours (workers.app makes TERM do so).
 worker_soft_shutdown_timeout = 2.0
 
-# A child that grew past this (KiB) is replaced after its task: leaks of native libraries end there.
+# A child that grew past this (KiB) is replaced after its task: leaks of native libraries end there. What grows in the
+# middle of a stage is stopped by the stage's own, higher limit.
 worker_max_memory_per_child = 3_000_000
 
 # Flower and /api/v1/queues see what happens.

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.errors import Cancelled, KlipError, WorkerLost, problem
+from shared.errors import Cancelled, KlipError, WorkerLost
+from shared.problems import problem
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, overall_percentage
 
 MAX_DEATHS = 3  # of the process working on one stage
 MAX_KEPT_RETRIES = 50
+SAME_WAIT_S = 60.0  # a stage that meets the same obstacle so soon after its wait has been waiting all the time
 RESULTS_PATH = "/api/v1/analysis/{job_id}"
 
 
@@ -206,18 +208,35 @@ def finish(
 
 
 def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str, counts: bool = True) -> Job:
-    """The stage is tried again after `delay_s`; it `counts` as one of its tries. Raises LeaseLost."""
+    """The stage is tried again after `delay_s`; it `counts` as one of its tries, or is one long wait with those before.
+
+    Raises LeaseLost.
+    """
     _must_hold(job, token)
-    kept = {"stage": job.stage, "code": error.code, "detail": error.detail, "at": now}
+    until = moved(now, delay_s)
+    since = now if counts else waiting_for(job, error, now)
+    before = job.retries if since == now else job.retries[:-1]
+    kept = {**_obstacle(job, error), "at": since, "until": until}
     return _next(
         job,
         now,
         holder=None,
         tries=job.tries + counts,
-        waiting_since=moved(now, delay_s),
-        retries=(*job.retries, kept)[-MAX_KEPT_RETRIES:],
+        waiting_since=until,
+        retries=(*before, kept)[-MAX_KEPT_RETRIES:],
         eta_seconds=None,
     )
+
+
+def waiting_for(job: Job, error: KlipError, now: str) -> str:
+    """Since when the stage has been waiting for `error` to pass; `now` when it only begins to."""
+    last = job.retries[-1] if job.retries else {}
+    same = {**last, **_obstacle(job, error)} == last
+    return str(last["at"]) if same and seconds_since(last["until"], now) < SAME_WAIT_S else now
+
+
+def _obstacle(job: Job, error: KlipError) -> dict[str, Any]:
+    return {"stage": job.stage, "attempt": job.attempt, "code": error.code, "detail": error.detail}
 
 
 def give_back(job: Job, *, token: int, now: str) -> Job:
@@ -230,10 +249,20 @@ def lose(job: Job, *, token: int, now: str) -> Job:
     """The process that held the stage is gone. The third time in one stage the job fails."""
     _must_hold(job, token)
     deaths = job.deaths + 1
-    lost = _next(job, now, deaths=deaths, holder=None, token=job.token + 1, waiting_since=now, eta_seconds=None)
-    if deaths < MAX_DEATHS:
-        return lost
-    return _failed(lost, WorkerLost(f"The process died {deaths} times in the stage {job.stage}."), now)
+    if deaths >= MAX_DEATHS:
+        error = WorkerLost(f"The process died {deaths} times in the stage {job.stage}.")
+        return _failed(_next(job, now, deaths=deaths), error, now)
+    kept = {**_obstacle(job, WorkerLost("The process died.")), "at": now, "until": now}
+    return _next(
+        job,
+        now,
+        deaths=deaths,
+        holder=None,
+        token=job.token + 1,
+        waiting_since=now,
+        retries=(*job.retries, kept)[-MAX_KEPT_RETRIES:],
+        eta_seconds=None,
+    )
 
 
 def fail(job: Job, *, token: int, error: KlipError, now: str) -> Job:

@@ -53,9 +53,13 @@ class RetryPolicy:
         return (self.delay_s(attempt) for attempt in range(1, self.attempts + 1))
 
 
+LONGEST_WAIT_S = 3600  # what asks for a longer wait fails instead, and its error says when to try again
+
 NETWORK = RetryPolicy(attempts=3, base_s=2, cap_s=30)
 PROCESSING = RetryPolicy(attempts=2, base_s=5, cap_s=120)
 EXTERNAL = RetryPolicy(attempts=4, base_s=1, cap_s=60)
+ROOM = RetryPolicy(attempts=12, base_s=10, cap_s=60, kind="linear")  # about ten minutes for somebody to free the disk
+UNTIL_BACK = RetryPolicy(attempts=1800, base_s=2, cap_s=2, kind="fixed")  # an hour of Redis being away or full
 
 
 def call_with_retry(
@@ -63,7 +67,7 @@ def call_with_retry(
 ) -> T:
     """`work()`, tried again by `policy` on the errors of `retry_on`.
 
-    A rate limit is waited out only when the wait is within the policy's cap; a longer one is left to the caller.
+    A wait that the service asks for is kept when it is within the policy's cap; a longer one is left to the caller.
     """
     attempt = 0
     while True:
@@ -71,10 +75,16 @@ def call_with_retry(
             return work()
         except retry_on as error:
             attempt += 1
-            asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
+            asked_s = _asked_s(error)
             if not error.retryable or attempt > policy.attempts or (asked_s or 0) > policy.cap_s:
                 raise
             sleep(policy.delay_s(attempt, asked_s))
+
+
+def _asked_s(error: KlipError) -> float | None:
+    """The wait that the service asked for; a rate limit that names none has a long one of its own."""
+    named = error.retry_after_s != error.default_retry_after_s
+    return error.retry_after_s if named or isinstance(error, RateLimitExceeded) else None
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

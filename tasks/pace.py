@@ -1,4 +1,9 @@
-"""How long stages take by the length of the recording, measured over earlier jobs."""
+"""How long stages take by the length of the recording, measured over earlier jobs.
+
+Estimates only: while Redis can't be used nothing is remembered and nothing is known, and no stage notices.
+"""
+
+from contextlib import suppress
 
 import redis
 
@@ -18,7 +23,10 @@ class Pace:
 
     def remember(self, stage: Stage, job: Job, seconds: float) -> None:
         duration_s = float((job.video or {}).get("duration_seconds") or 0)
-        key = KEY + stage.name
+        with suppress(redis.RedisError):
+            self._add(KEY + stage.name, seconds, duration_s)
+
+    def _add(self, key: str, seconds: float, duration_s: float) -> None:
         with self._redis.pipeline() as pipe:
             pipe.hincrbyfloat(key, "sum", seconds)
             pipe.hincrbyfloat(key, "media", duration_s)
@@ -32,10 +40,16 @@ class Pace:
         duration_s = (job.video or {}).get("duration_seconds")
         if not duration_s:
             return None
+        try:
+            return self._seconds_after(stage, float(duration_s))
+        except redis.RedisError:
+            return None
+
+    def _seconds_after(self, stage: Stage, duration_s: float) -> float | None:
         total = 0.0
         for later in STAGES[STAGES.index(stage) + 1 :]:
             seconds, media = self._redis.hmget(KEY + later.name, "sum", "media")
             if not (seconds and media and float(media) > 0):
                 return None
-            total += float(duration_s) * float(seconds) / float(media)
+            total += duration_s * float(seconds) / float(media)
         return total

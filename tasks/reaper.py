@@ -4,9 +4,10 @@ import json
 from functools import partial
 
 from shared import jobs
-from shared.errors import JobNotFound
+from shared.errors import JobNotFound, WorkerLost
 from shared.jobs import Job, Refused, seconds_since, utc_now
 from shared.log import logger
+from shared.retry import LONGEST_WAIT_S
 from shared.stages import STAGE_BY_NAME
 from shared.store import LEASE_MS, PREFIX, JobStore
 from tasks import pipeline
@@ -21,6 +22,8 @@ OUTAGE_S = 6.0
 # A waiting stage whose message is in no queue is sent again after this long: a worker that has just taken the message
 # claims the stage within it.
 UNSENT_S = 10.0
+# No stage is put off for longer: who waits until later than this was written by a clock that has been set back since.
+LONGEST_PUT_OFF_S = 2 * LONGEST_WAIT_S
 
 
 @app.task(name="tasks.reap")
@@ -33,17 +36,23 @@ def reap() -> None:
         if job.holder is not None:
             if not grace and not store.has_lease(job.job_id):
                 _take_from_the_dead(store, job)
-        elif seconds_since(job.waiting_since or job.created_at, utc_now()) > UNSENT_S:
+        elif _is_overdue(job):
             overdue.append(job)
     if overdue:
         _send_what_is_nowhere(store, overdue)
+
+
+def _is_overdue(job: Job) -> bool:
+    waited_s = seconds_since(job.waiting_since or job.created_at, utc_now())
+    return waited_s > UNSENT_S or waited_s < -LONGEST_PUT_OFF_S
 
 
 def _grace_left(store: JobStore) -> bool:
     """Whether holders still have time to take up leases that ran out while Redis or the stack was away."""
     now = utc_now()
     last = store.redis.set(LAST_SWEEP, now, get=True)
-    if last is None or seconds_since(str(last), now) > OUTAGE_S:
+    # A clock that was set back counts as an outage too.
+    if last is None or not 0 <= seconds_since(str(last), now) <= OUTAGE_S:
         store.redis.set(GRACE, "1", px=LEASE_MS)
         store.redis.set(LAST_OUTAGE, now)
     return bool(store.redis.exists(GRACE))
@@ -57,6 +66,8 @@ def _take_from_the_dead(store: JobStore, job: Job) -> None:
         freed = store.change(job.job_id, partial(change, token=job.token, now=utc_now()), lease="drop")
     except (Refused, JobNotFound):
         return  # it was finished or taken in this moment
+    if change is jobs.lose:
+        store.count_retry(str(job.stage), WorkerLost.code)
     log.warning("stage_lost", job_id=job.job_id, stage=job.stage, holder=job.holder, deaths=freed.deaths)
     if not freed.is_terminal:
         pipeline.send(freed)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 from uuid import uuid4
 
 import structlog
@@ -14,11 +15,20 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from shared import jobs
 from shared.classify import classify
-from shared.errors import CircuitOpen, ErrorType, JobNotFound, KlipError, ProcessingTimeout
-from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, utc_now
+from shared.errors import (
+    CircuitOpen,
+    DatabaseError,
+    ErrorType,
+    InsufficientStorage,
+    JobNotFound,
+    KlipError,
+    ProcessingTimeout,
+    WorkerLost,
+)
+from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, seconds_since, utc_now
 from shared.log import logger
 from shared.progress import Progress
-from shared.retry import EXTERNAL, NETWORK, PROCESSING
+from shared.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, PROCESSING, ROOM, UNTIL_BACK, RetryPolicy, call_with_retry
 from shared.settings import settings
 from shared.stages import STAGE_BY_NAME, Stage
 from shared.store import JobStore
@@ -26,6 +36,7 @@ from tasks.keeper import Interrupted, Keeper, kept
 from tasks.pace import Pace
 from tasks.workspace import Outcome, Workspace
 from workers.app import app, artifact_store, job_store
+from workers.housekeeping import start_if_due
 
 POLICY_OF = {
     ErrorType.NETWORK_ERROR: NETWORK,
@@ -34,10 +45,8 @@ POLICY_OF = {
     ErrorType.INSUFFICIENT_RESOURCES: PROCESSING,
     ErrorType.PROCESSING_TIMEOUT: PROCESSING,
 }
-LONGEST_WAIT_S = 3600  # a service that wants us to wait longer fails the stage; the error says when to retry
 SLOWEST_UPLOAD_BYTES_PER_S = 1_000_000
-MAX_CIRCUIT_WAITS = 30  # about half an hour of a service that is down
-RETRIES_KEY = "klip:retries"
+MAX_CIRCUIT_WAIT_S = 1800  # for a service that is down
 
 log = logger("klipstream.stage")
 Work = Callable[[Job, Workspace, Progress], Outcome]
@@ -45,11 +54,16 @@ Work = Callable[[Job, Workspace, Progress], Outcome]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """stall_s: without any progress.  base_s, per_hour_s: for all of it, by the recording's length."""
+    """stall_s: without any progress.  base_s, per_hour_s: for all of it, by the recording's length.
+
+    memory_bytes: what the process may hold; ours need 1 GiB at most, so more than this is a fault that would end with
+    the system killing some process of its choice.
+    """
 
     stall_s: float = 300
     base_s: float = 600
     per_hour_s: float = 1800
+    memory_bytes: int = 4 << 30
 
     def deadline_s(self, job: Job) -> float:
         duration_s = float((job.video or {}).get("duration_seconds") or settings().max_video_hours * 3600)
@@ -61,7 +75,7 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
 
     def decorate(work: Work) -> Task:
         def run(task: Task, job_id: str, _stage: str, attempt: int) -> None:
-            with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt):
+            with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt, token=None):
                 _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
 
         run.__doc__ = work.__doc__
@@ -72,14 +86,21 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
 
 def wait_s(job: Job, error: KlipError) -> float | None:
     """How long to wait before the stage is tried again; None when it fails for good."""
-    policy = POLICY_OF.get(error.error_type) if error.retryable else None
+    policy = _policy_of(error)
     asked_s = error.retry_after_s if error.retry_after_s != error.default_retry_after_s else None
     if policy is None or (asked_s or 0) > LONGEST_WAIT_S:
         return None
     if isinstance(error, CircuitOpen):
-        waited = sum(1 for retry in job.retries if retry["code"] == error.code)
-        return (error.retry_after_s or 0) + policy.delay_s(1) if waited < MAX_CIRCUIT_WAITS else None
+        now = utc_now()
+        waited_s = seconds_since(jobs.waiting_for(job, error, now), now)
+        return (error.retry_after_s or 0) + policy.delay_s(1) if waited_s < MAX_CIRCUIT_WAIT_S else None
     return policy.delay_s(job.tries + 1, asked_s) if job.tries < policy.attempts else None
+
+
+def _policy_of(error: KlipError) -> RetryPolicy | None:
+    if not error.retryable:
+        return None
+    return ROOM if isinstance(error, InsufficientStorage) else POLICY_OF.get(error.error_type)
 
 
 def _is_gone(holder: str) -> bool:
@@ -107,13 +128,19 @@ class _Run:
         job = self._claim(job_id, attempt)
         if job is None:
             return
-        log.info("stage_started", token=job.token)
-        workspace = Workspace(job, self.stage.name, store=artifact_store(), root=settings().data_dir / "work")
+        structlog.contextvars.bind_contextvars(token=job.token)
+        log.info("stage_started", holder=job.holder)
+        start_if_due(settings(), self.store)
+        try:
+            workspace = Workspace(job, self.stage.name, store=artifact_store(), root=settings().data_dir / "work")
+        except OSError as error:
+            self._failed(job, None, error)
         keeper = Keeper(
             self.store,
             job,
             stall_s=self.limits.stall_s,
             deadline_s=self.limits.deadline_s(job),
+            memory_bytes=self.limits.memory_bytes,
             seconds_after=self.pace.seconds_after(self.stage, job),
         )
         began = time.monotonic()
@@ -136,6 +163,8 @@ class _Run:
             raise
         except Exception as error:  # noqa: BLE001 -- the stage boundary: everything unforeseen is classified here
             self._failed(job, workspace, error)
+        finally:
+            workspace.leave()
 
     def _claim(self, job_id: str, attempt: int) -> Job | None:
         """The job with this stage ours; None when the stage is done and the chain should go on."""
@@ -146,10 +175,10 @@ class _Run:
 
         try:
             try:
-                return self.store.change(job_id, transition, lease="take")
+                return self._write(job_id, transition, lease="take")
             except StageHeld:
                 self._free_from_the_dead(job_id)
-                return self.store.change(job_id, transition, lease="take")
+                return self._write(job_id, transition, lease="take")
         except StageDone:
             return None
         except (Refused, JobNotFound) as reason:
@@ -161,6 +190,7 @@ class _Run:
         job = self.store.get(job_id)
         if job.holder is not None and _is_gone(job.holder):
             lost = self.store.change(job_id, partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
+            self.store.count_retry(self.stage.name, WorkerLost.code)
             log.warning("stage_lost", holder=job.holder, deaths=lost.deaths)
 
     def _finish(self, job: Job, outcome: Outcome, seconds: float) -> None:
@@ -173,20 +203,19 @@ class _Run:
             video=outcome.video,
             results=outcome.results,
         )
-        done = self.store.change(job.job_id, transition, lease="drop")
+        done = self._write(job.job_id, transition, lease="drop")
         self.pace.remember(self.stage, done, seconds)
         log.info("stage_finished", seconds=round(seconds, 3))
 
-    def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> None:
+    def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> NoReturn:
         if isinstance(reason, KlipError) and not isinstance(reason, JobNotFound):
             self._failed(job, workspace, reason)
-            return
         log.info("stage_stopped", reason=str(reason))
         workspace.remove()
         self.store.release(job.job_id, str(job.token))
         raise Ignore
 
-    def _failed(self, job: Job, workspace: Workspace, cause: Exception) -> None:
+    def _failed(self, job: Job, workspace: Workspace | None, cause: Exception) -> NoReturn:
         error = classify(cause)
         wait = wait_s(job, error)
         if wait is not None:
@@ -196,13 +225,14 @@ class _Run:
             log.error(
                 "stage_failed", code=error.code, support_reference=failed.error["support_reference"], exc_info=cause
             )
-        workspace.remove()
+        if workspace is not None:
+            workspace.remove()
         raise Ignore
 
-    def _try_again(self, job: Job, error: KlipError, wait: float) -> None:
+    def _try_again(self, job: Job, error: KlipError, wait: float) -> NoReturn:
         """Free this worker and come back later."""
         log.warning("stage_retried", code=error.code, detail=error.detail, wait_s=round(wait, 1))
-        self.store.redis.hincrby(RETRIES_KEY, f"{self.stage.name}:{error.code}")
+        self.store.count_retry(self.stage.name, error.code)
         transition = partial(
             jobs.put_back,
             token=job.token,
@@ -219,7 +249,12 @@ class _Run:
     def _change(self, job: Job, transition: Callable[[Job], Job]) -> Job | None:
         """Apply the transition and drop the lease; None when the job has moved on without us."""
         try:
-            return self.store.change(job.job_id, transition, lease="drop")
+            return self._write(job.job_id, transition, lease="drop")
         except (LeaseLost, JobNotFound) as lost:
             log.info("stage_stopped", reason=str(lost))
             return None
+
+    def _write(self, job_id: str, transition: Callable[[Job], Job], *, lease: str) -> Job:
+        """Change the job, however long Redis is away or full: what was done must not be lost over that."""
+        change = partial(self.store.change, job_id, transition, lease=lease)
+        return call_with_retry(change, policy=UNTIL_BACK, retry_on=(DatabaseError,))

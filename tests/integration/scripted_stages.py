@@ -22,6 +22,8 @@ __all__ = ["app", "delivery", "reaper"]
 TASK_MODULES.clear()
 
 WORK_S = 60.0
+SHORT_WORK_S = 6.0
+MEMORY_BYTES = 1 << 29
 
 
 def runs_key(job_id: str, name: str) -> str:
@@ -39,15 +41,25 @@ def _act(action: str, report: Progress) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "stand still":
         time.sleep(WORK_S)
-    if action == "work":
+    if action == "eat memory":
+        eaten = bytearray(MEMORY_BYTES)
+        eaten[::4096] = bytes([1]) * len(eaten[::4096])
+        time.sleep(WORK_S)
+    if action == "deaf":
+        # As native code that does not come back to the interpreter.
+        report(0.5)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        time.sleep(WORK_S)
+    if action in {"work", "work a little"}:
+        length_s = WORK_S if action == "work" else SHORT_WORK_S
         began = time.monotonic()
-        while (elapsed := time.monotonic() - began) < WORK_S:
-            report(elapsed / WORK_S)
+        while (elapsed := time.monotonic() - began) < length_s:
+            report(elapsed / length_s)
             time.sleep(0.05)
 
 
 def _scripted(name: str) -> None:
-    @stage(name, limits=Limits(stall_s=2))
+    @stage(name, limits=Limits(stall_s=2, memory_bytes=MEMORY_BYTES))
     def work(job: Job, work: Workspace, report: Progress) -> Outcome:
         """Do what the job's script says."""
         run = int(job_store().redis.incr(runs_key(job.job_id, name)))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,12 +18,13 @@ import redis
 
 from shared import jobs
 from shared.clients import connect
-from shared.jobs import Job, utc_now
+from shared.jobs import Job, moved, utc_now
 from shared.settings import read_settings
 from shared.stages import QUEUES, STAGES, JobStatus
 from shared.store import JobStore
 from tests.conftest import ROOT, running_valkey, wait_until
 from tests.integration.scripted_stages import runs_key
+from tests.unit.test_jobs import new_job
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,11 @@ def arguments(process: psutil.Process) -> str:
 
 def runs(store: JobStore, job_id: str, stage: str) -> int:
     return int(store.redis.get(runs_key(job_id, stage)) or 0)
+
+
+def manifest_of(data_dir: Path, job_id: str) -> str:
+    manifest = data_dir / "artifacts" / job_id / "manifest.json"
+    return manifest.read_text() if manifest.exists() else ""
 
 
 def end(store: JobStore, job_id: str, *, seconds: float = 40) -> Job:
@@ -179,6 +186,17 @@ def test_a_stage_that_stands_still_is_interrupted_and_tried_again(store: JobStor
 
 
 @pytest.mark.usefixtures("pools")
+def test_a_stage_that_eats_too_much_memory_is_interrupted_and_says_so(
+    store: JobStore, environment: dict[str, str]
+) -> None:
+    job_id = submit(store, environment, analyze=["eat memory"])
+
+    wait_until(lambda: bool(store.get(job_id).retries), seconds=20)
+    assert [retry["code"] for retry in store.get(job_id).retries] == ["OUT_OF_MEMORY"]
+    store.change(job_id, partial(jobs.cancel, now=utc_now()))
+
+
+@pytest.mark.usefixtures("pools")
 def test_a_cancelled_job_stops_its_work_within_seconds_and_its_files_go(
     store: JobStore, environment: dict[str, str], data_dir: Path
 ) -> None:
@@ -193,6 +211,29 @@ def test_a_cancelled_job_stops_its_work_within_seconds_and_its_files_go(
     wait_until(lambda: not (data_dir / "artifacts" / job_id).exists(), seconds=15)
     assert store.get(job_id).status is JobStatus.CANCELLED
     assert runs(store, job_id, "analyze") == 0
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_cancelled_job_whose_work_hears_nothing_ends_with_its_process(
+    store: JobStore, environment: dict[str, str], data_dir: Path
+) -> None:
+    job_id = submit(store, environment, analyze=["deaf"])
+    wait_until(lambda: store.get(job_id).stage_progress.get("analyze", 0) > 0, seconds=20)
+    process = psutil.Process(int(str(store.get(job_id).holder).split(":")[1]))
+
+    store.change(job_id, partial(jobs.cancel, now=utc_now()))
+
+    wait_until(lambda: not process.is_running(), seconds=8)
+    assert end(store, submit(store, environment)).status is JobStatus.COMPLETED
+    assert store.get(job_id).status is JobStatus.CANCELLED
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_waiting_stage_whose_clock_was_set_back_does_not_wait_for_hours(store: JobStore) -> None:
+    job = replace(new_job(), job_id="ahead", fingerprint="ahead", url="{}", waiting_since=moved(utc_now(), 8 * 3600))
+    store.create(job, max_active=1000)
+
+    assert end(store, "ahead").status is JobStatus.COMPLETED
 
 
 @pytest.mark.usefixtures("pools")
@@ -227,6 +268,27 @@ def test_a_worker_that_is_told_to_stop_gives_its_stage_to_another_at_once(
     assert job.status is JobStatus.COMPLETED
     assert job.deaths == 0
     assert runs(store, job_id, "highlights") == 2
+
+
+def test_a_running_stage_outlasts_a_full_redis_and_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "full"
+    with running_valkey(data) as url:
+        environment = {**os.environ, "DATA_DIR": str(data), "REDIS_URL": url}
+        store = JobStore(redis.Redis.from_url(url, decode_responses=True))
+        with worker(environment, data, "patient"):
+            job_id = submit(store, environment, download=["work a little"])
+            wait_until(lambda: store.get(job_id).percentage > 0, seconds=20)
+            token = store.get(job_id).token
+            store.redis.config_set("maxmemory", 1)
+            wait_until(lambda: "download.txt" in manifest_of(data, job_id), seconds=20)
+            assert store.get(job_id).token == token
+            store.redis.config_set("maxmemory", 0)
+
+            job = end(store, job_id, seconds=40)
+
+            assert job.status is JobStatus.COMPLETED
+            assert runs(store, job_id, "download") == 1
+        store.redis.close()
 
 
 def test_redis_away_for_seconds_neither_fails_nor_repeats_a_running_stage(tmp_path: Path) -> None:

@@ -167,12 +167,14 @@ class AnyHistory(RuleBasedStateMachine):
         self.before = self.job
         self.holders = 0
 
-    def _try(self, change: Change) -> None:
+    def _try(self, change: Change, *, is_stale: bool = False) -> None:
         self.before = self.job
         try:
             self.job = change(self.job)
         except Refused:
             assert self.job == self.before
+        else:
+            assert not is_stale
 
     @rule(stage=st.sampled_from(STAGES), attempt=st.integers(1, 3))
     def claim(self, stage: Stage, attempt: int) -> None:
@@ -189,28 +191,33 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(fraction=st.floats(-1, 2), stale=st.booleans())
     def report(self, fraction: float, stale: bool) -> None:
         token = self.job.token - stale
-        self._try(lambda job: jobs.report(job, token=token, fraction=fraction, eta_seconds=None, now=NOW))
+        self._try(
+            lambda job: jobs.report(job, token=token, fraction=fraction, eta_seconds=None, now=NOW), is_stale=stale
+        )
 
     @rule(stale=st.booleans())
     def finish(self, stale: bool) -> None:
-        self._try(lambda job: jobs.finish(job, token=job.token - stale, seconds=1, now=NOW))
+        self._try(lambda job: jobs.finish(job, token=job.token - stale, seconds=1, now=NOW), is_stale=stale)
 
     @rule(stale=st.booleans())
     def put_back(self, stale: bool) -> None:
         error = NetworkTimeout()
-        self._try(lambda job: jobs.put_back(job, token=job.token - stale, error=error, delay_s=1, now=NOW))
+        self._try(
+            lambda job: jobs.put_back(job, token=job.token - stale, error=error, delay_s=1, now=NOW), is_stale=stale
+        )
 
-    @rule()
-    def give_back(self) -> None:
-        self._try(lambda job: jobs.give_back(job, token=job.token, now=NOW))
+    @rule(stale=st.booleans())
+    def give_back(self, stale: bool) -> None:
+        self._try(lambda job: jobs.give_back(job, token=job.token - stale, now=NOW), is_stale=stale)
 
-    @rule()
-    def die(self) -> None:
-        self._try(lambda job: jobs.lose(job, token=job.token, now=NOW))
+    @rule(stale=st.booleans())
+    def die(self, stale: bool) -> None:
+        self._try(lambda job: jobs.lose(job, token=job.token - stale, now=NOW), is_stale=stale)
 
-    @rule()
-    def fail(self) -> None:
-        self._try(lambda job: jobs.fail(job, token=job.token, error=UnsupportedFormat(), now=NOW))
+    @rule(stale=st.booleans())
+    def fail(self, stale: bool) -> None:
+        error = UnsupportedFormat()
+        self._try(lambda job: jobs.fail(job, token=job.token - stale, error=error, now=NOW), is_stale=stale)
 
     @rule()
     def cancel(self) -> None:
@@ -244,6 +251,12 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def every_claim_has_a_token_of_its_own(self) -> None:
         if self.job.holder is not None and self.job.holder != self.before.holder:
+            assert self.job.token > self.before.token
+
+    @invariant()
+    def every_loss_makes_the_token_stale(self) -> None:
+        is_taken_away = self.job.status in {JobStatus.FAILED, JobStatus.CANCELLED} and not self.before.is_terminal
+        if is_taken_away or self.job.deaths > self.before.deaths:
             assert self.job.token > self.before.token
 
     @invariant()
