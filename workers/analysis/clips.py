@@ -6,11 +6,14 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import av
 import numpy as np
 
-from shared.errors import FileMissing, InsufficientStorage, ProcessingTimeout, UnsupportedFormat
+from shared.classify import exit_error, shortage
+from shared.errors import FileMissing, ProcessingTimeout, UnclassifiedError, UnsupportedFormat
+from workers.ffmpeg import dying_with_us
 
 TIMEOUT_BASE_S, TIMEOUT_PER_S = 60.0, 20.0  # for a clip: so much, and so much a second of it
 SEEK_MARGIN_S = 12.0  # decoded before the start at most, so that sound and picture begin together
@@ -18,6 +21,9 @@ MAX_HEIGHT = 1080
 THUMBNAIL_WIDTH = 640
 _VERTICAL = "crop='min(iw,ih*9/16)':ih,scale=720:1280"
 _PLAIN = f"scale=-2:'trunc(min({MAX_HEIGHT},ih)/2)*2'"
+# By its own choice x264 takes a thread a core and looks ahead in one more that it does not wait for: the same clip then
+# differs from run to run.
+_SAME_EACH_TIME = "threads=4:sync-lookahead=0"
 _DEMUXERS = {
     ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".ts": "mpegts", ".mkv": "matroska", ".webm": "matroska",
     ".flv": "flv",
@@ -39,7 +45,8 @@ def cut_clip(
 
     part: a local file whose first second is the recording's `begins_at_s`.  vertical: the middle as 9:16, 720 x 1280.
     The whole clip is encoded again, so it begins at start_s and not at the key frame before.  Raises FileMissing,
-    UnsupportedFormat, ProcessingTimeout or InsufficientStorage.
+    UnsupportedFormat, ProcessingTimeout, InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and
+    UnclassifiedError when there is no working ffmpeg.
     """
     if not part.is_file():
         raise FileMissing("The piece of the recording to cut from is not there.")
@@ -54,8 +61,8 @@ def cut_clip(
         "-ss", f"{start:.3f}", "-i", f"file:{part.resolve()}", "-t", f"{length:.3f}",
         "-map", "0:v:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
         "-vf", _VERTICAL if vertical else _PLAIN, "-c:v", "libx264", "-preset", "veryfast", "-crf", "21",
-        "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-ac", "2", "-movflags", "+faststart",
-        "-f", "mp4",
+        "-x264-params", _SAME_EACH_TIME, "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-ac", "2",
+        "-movflags", "+faststart", "-f", "mp4",
     ]  # fmt: skip
     _write(command, into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * length)
     _check(into)
@@ -63,7 +70,8 @@ def cut_clip(
 
 def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
     """Run `command` with a temporary file that takes the place of `into` when all went well."""
-    half = into.with_name(f".{into.name}.part")
+    # A name of its own: an ffmpeg of an earlier try, whose worker was killed, may still write.
+    half = into.with_name(f".{into.name}.{uuid4().hex}.part")
     try:
         _run([*command, f"file:{half.resolve()}"], timeout_s=timeout_s)
         half.replace(into)
@@ -74,7 +82,12 @@ def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
 def _run(command: list[str], *, timeout_s: float) -> None:
     with tempfile.TemporaryFile() as said:
         # Its own group, so that nothing of it is left when this stage is cancelled.
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+        try:
+            process = subprocess.Popen(
+                dying_with_us(command), stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+            )
+        except OSError as error:
+            raise (shortage(error) or UnclassifiedError("ffmpeg can't be started on this worker.")) from error
         try:
             process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
@@ -86,9 +99,8 @@ def _run(command: list[str], *, timeout_s: float) -> None:
         said.seek(0)
         message = said.read(4000).decode(errors="replace")
     if process.returncode:
-        if "No space left" in message:
-            raise InsufficientStorage("There is no room for the clip.")
-        raise UnsupportedFormat("The clip could not be cut from the recording.")
+        cut_off = exit_error(process.returncode, message)
+        raise cut_off or UnsupportedFormat("The clip could not be cut from the recording.")
 
 
 def _check(clip: Path) -> None:
@@ -96,8 +108,8 @@ def _check(clip: Path) -> None:
         with av.open(str(clip)) as container:
             if container.streams.video and next(container.decode(container.streams.video[0]), None) is not None:
                 return
-    except (av.error.FFmpegError, OSError) as error:
-        raise UnsupportedFormat("The clip that was cut can't be read.") from error
+    except av.error.FFmpegError as error:
+        raise (shortage(error) or UnsupportedFormat("The clip that was cut can't be read.")) from error
     raise UnsupportedFormat("The recording has no picture at this place.")
 
 
@@ -131,8 +143,8 @@ def _liveliest(clip: Path) -> float:
                 if life > best:
                     best, best_at = life, max(0.0, frame.time - begins)
                 last = picture
-    except (av.error.FFmpegError, OSError, IndexError) as error:
-        raise UnsupportedFormat("The clip can't be read.") from error
+    except (av.error.FFmpegError, IndexError) as error:
+        raise (shortage(error) or UnsupportedFormat("The clip can't be read.")) from error
     return best_at
 
 
