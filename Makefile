@@ -5,7 +5,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo up analyze doctor test lint bench faults quality
+FAULTS := kills valkey power poison full services crowd cancels
+
+.PHONY: help setup demo up analyze doctor test lint bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -45,8 +47,11 @@ lint: setup ## Format, lint, types, import rules
 bench: setup ## Benchmarks, as ratios beside a peer in the same run
 	@$(PY) -m bench
 
-faults: setup ## Crowds, cancels at random moments, a service that is down (fixed seed)
-	@$(PY) -m pytest -s --timeout 1800 tests/faults
+faults: setup ## Everything dies or fills up once, under load (fixed seed); one alone: make fault-NAME, see Makefile
+	@$(PY) -m pytest -s --timeout 1800 $(FAULTS:%=tests/faults/test_%.py)
+
+$(FAULTS:%=fault-%): fault-%: setup
+	@$(PY) -m pytest -s --timeout 1800 tests/faults/test_$*.py
 
 quality: setup ## How good the highlights are on labelled chat bursts (BURSTS=file)
 	@$(PY) -m bench.quality --bursts $(or $(BURSTS),../shared/data/labelled_bursts_teo.json.gz)
