@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TextIO
@@ -86,13 +86,13 @@ class Stack:
         self.url = f"http://{self._config.host}:{port}"
         environment = self._environment(port)
         self._write_config(embedded=not self._config.redis_url)
-        quiet = (self._logs / "supervisord.out").open("wb") if self._quiet else nullcontext()
+        # Not to a file: on a full disk supervisord ends when it can write neither its log nor its complaint about that.
+        output = subprocess.DEVNULL if self._quiet else None
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._run / "supervisord.conf")]
         # A session of its own: Ctrl-C reaches us, and we stop it in order.
-        with quiet as output:
-            self._process = subprocess.Popen(
-                command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
-            )
+        self._process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
         (self._run / "url").write_text(self.url)
         return self
 

@@ -43,6 +43,12 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+def all_ended(api: Api, ids: list[str]) -> bool:
+    """Whether every job has ended. An API that can't tell yet counts as no."""
+    answers = [api.http.get(f"/api/v1/analysis/{job_id}") for job_id in ids]
+    return all(answer.is_success and answer.json()["status"] in TERMINAL for answer in answers)
+
+
 def codes(jobs: list[dict[str, Any]]) -> Counter[str]:
     """Why stages of these jobs were tried again, or the jobs failed."""
     found = Counter(retry["code"] for job in jobs for retry in job["retries"])
@@ -81,7 +87,7 @@ def test_a_full_disk_is_waited_out(
             for job_id in ids:
                 if api.job(job_id)["status"] == "failed":
                     retried += api.http.post(f"/api/v1/analysis/{job_id}/retry").status_code == 202
-            wait_until(lambda: all(api.job(i)["status"] in TERMINAL for i in ids), seconds=400, every=1)
+            wait_until(lambda: all_ended(api, ids), seconds=400, every=1)
             jobs = [api.job(job_id) for job_id in ids]
 
     figures.update(
@@ -94,6 +100,37 @@ def test_a_full_disk_is_waited_out(
     )
     assert {job["status"] for job in jobs} == {"completed"}, [job["error"] for job in jobs if job["error"]]
     assert set(met) == {"INSUFFICIENT_STORAGE"}
+
+
+def test_a_disk_that_is_full_under_everything_is_waited_out(
+    peer: TwitchPeer, listener: dict[str, str], tmp_path: Path, figures: dict[str, Any]
+) -> None:
+    peer.control(vods=[{"id": VOD, "seconds": SECONDS, "comments": 200}], link={"bytes_per_s": 500_000})
+    settings = {"TWITCH_HOST_MAP": peer.setting(), **listener}
+    with small_disk(tmp_path / "disk") as disk, running_stack(disk, **settings) as stack, Api(stack.url) as api:
+        ids = [api.submit(VOD, force=True)["job_id"] for _ in range(JOBS)]
+        wait_until(lambda: any(api.job(i)["progress"]["percentage"] > 0 for i in ids), seconds=60)
+        filler = fill(disk)
+        full_at = time.monotonic()
+        wait_until(lambda: time.monotonic() - full_at > HELD_S, seconds=HELD_S + 1)
+        posts = [httpx.post(f"{stack.url}/api/v1/analysis", json={"url": vod}, timeout=30) for vod in VODS[:JOBS]]
+        ids += [answer.json()["job_id"] for answer in posts if answer.status_code == 202]
+        filler.unlink()
+        peer.control(link={})
+        freed = time.monotonic()
+        wait_until(lambda: all_ended(api, ids), seconds=400, every=1)
+        jobs = [api.job(job_id) for job_id in ids]
+
+    answers = Counter(answer.status_code for answer in posts)
+    figures.update(
+        jobs=len(ids),
+        completed=sum(job["status"] == "completed" for job in jobs),
+        met=dict(codes(jobs)),
+        answers_while_full=dict(answers),
+        seconds_to_all_after=round(time.monotonic() - freed, 1),
+    )
+    assert {job["status"] for job in jobs} == {"completed"}, [job["error"] for job in jobs if job["error"]]
+    assert set(answers) <= {202, 503}
 
 
 def test_a_full_redis_refuses_new_jobs_and_keeps_the_old_ones(
@@ -112,7 +149,7 @@ def test_a_full_redis_refuses_new_jobs_and_keeps_the_old_ones(
         before = Counter(api.job(job_id)["status"] for job_id in ids)
         redis.config_set("maxmemory", 0)
         freed = time.monotonic()
-        wait_until(lambda: all(api.job(i)["status"] in TERMINAL for i in ids), seconds=200, every=0.5)
+        wait_until(lambda: all_ended(api, ids), seconds=200, every=0.5)
         jobs = [api.job(job_id) for job_id in ids]
         redis.connection_pool.disconnect()
 
