@@ -1,6 +1,7 @@
 """One circuit breaker per external service, shared by all workers.
 
-pybreaker decides; its state is a hash in Redis, `klip:breaker:SERVICE` (state, failures, opened_at in ms, openings).
+pybreaker decides; its state is a hash in Redis, `klip:breaker:SERVICE` (state, failures, opened_at in ms, and
+how often it was opened, probed and refused a call: openings, probes, refusals).
 pybreaker's own Redis storage is not used: it lets every process through while half-open, adds up read-then-write
 without a lock, and its breaker holds a lock over the call, so that threads take turns.
 """
@@ -13,7 +14,7 @@ from uuid import uuid4
 import pybreaker
 import redis
 
-from shared.errors import CircuitOpen, ErrorType, KlipError
+from shared.errors import Cancelled, CircuitOpen, ErrorType, KlipError
 from shared.log import logger
 
 PREFIX = "klip:breaker:"
@@ -26,15 +27,22 @@ SERVICE_FAILURES = frozenset({ErrorType.NETWORK_ERROR, ErrorType.EXTERNAL_SERVIC
 T = TypeVar("T")
 log = logger("klipstream.breaker")
 
-# Who may call: {state, 0}, or {'refused', ms to wait}. Anything but closed is let through once, by the probe's key.
+# Who may call: {state, 0}, or {'refused', ms to wait}. Anything but closed is let through once, by the probe's key;
+# while a probe is on its way the others wait as long again as it has taken so far.
 _ADMIT = """
 local state = redis.call('HGET', KEYS[1], 'state') or 'closed'
 if state == 'closed' then return {state, 0} end
 local time = redis.call('TIME')
 local left = redis.call('HGET', KEYS[1], 'opened_at') + ARGV[2] - (time[1] * 1000 + math.floor(time[2] / 1000))
-if state == 'open' and left > 0 then return {'refused', left} end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[3]) then return {state, 0} end
-return {'refused', 1000}
+if state ~= 'open' or left <= 0 then
+  if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[3]) then
+    redis.call('HINCRBY', KEYS[1], 'probes', 1)
+    return {state, 0}
+  end
+  left = math.max(1000, ARGV[3] - redis.call('PTTL', KEYS[2]))
+end
+redis.call('HINCRBY', KEYS[1], 'refusals', 1)
+return {'refused', left}
 """
 _MOVE = """
 local old = redis.call('HGET', KEYS[1], 'state') or 'closed'
@@ -178,7 +186,7 @@ class Guard:
             except BaseException as error:
                 failed.append(error)
                 # An interruption from our side says nothing about the service.
-                storage.frozen = not isinstance(error, KlipError)
+                storage.frozen = not isinstance(error, KlipError) or isinstance(error, Cancelled)
                 raise
 
         # One object a call: it locks itself while it calls.

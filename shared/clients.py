@@ -11,6 +11,8 @@ from shared.valkey import redis_url
 
 # A worker in mid-stage rides out a restart of Redis: 12 tries, up to 5 s apart, is about 40 s.
 WORKER_RETRIES = 12
+# A breaker that can't be asked lets the call through.
+BREAKER_RETRIES = 1
 # A web request answers 503 rather than hang.
 WEB_RETRIES = 1
 MAX_CONNECTIONS = 50

@@ -29,6 +29,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from shared.artifacts import Conflict, Served, checked_name, storage_errors
 from shared.breaker import Call, unguarded
 from shared.cache import FileCache
+from shared.classify import asked_wait_s
 from shared.errors import (
     FileMissing,
     KlipError,
@@ -36,11 +37,15 @@ from shared.errors import (
     RateLimitExceeded,
     StorageServiceError,
 )
+from shared.gcs_requests import GuardedRequests
+from shared.retry import RetryPolicy, call_with_retry
 
 PARALLEL = 4
 CHUNK_BYTES = 8 * 2**20  # of a resumable upload; what a broken connection costs at most
 TIMEOUT_S = (5.0, 60.0)  # to connect, and between two bytes
 RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=15.0, multiplier=2.0).with_timeout(90.0)
+# What broke off or was refused the client tries again itself, but not what arrived and is wrong.
+DAMAGED_RETRY = RetryPolicy(attempts=3, base_s=0.2, cap_s=2.0)
 SIGNED_FOR = timedelta(hours=1)
 CHECK_EVERY_S = 30.0  # what /ready asks is answered from memory in between
 MAX_SMALL_BYTES = 64 * 2**20
@@ -59,35 +64,48 @@ class Stopped(Exception):
     """Another file of the same batch failed."""
 
 
+class _Damaged(StorageServiceError):
+    """An answer of the file storage arrived damaged."""
+
+
 @contextmanager
 def gcs_errors(missing: type[KlipError] = FileMissing) -> Iterator[None]:
     """Turn the client's errors into ours."""
     try:
         yield
-    except api.NotFound as error:
-        raise missing from error
-    except (api.Forbidden, api.Unauthorized) as error:
-        raise PermissionDenied("The bucket may not be used with these credentials.") from error
-    except api.PreconditionFailed as error:
-        raise Conflict("generation") from error
-    except api.TooManyRequests as error:
-        raise RateLimitExceeded("The file storage gets too many requests.", retry_after_s=30) from error
-    except google.auth.exceptions.DefaultCredentialsError as error:
-        raise PermissionDenied("There are no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS.") from error
+    except (requests.JSONDecodeError, DataCorruption) as error:
+        raise _Damaged from error
     except (
         api.GoogleAPIError,
         google.auth.exceptions.GoogleAuthError,
         InvalidResponse,
-        DataCorruption,
         requests.RequestException,
     ) as error:
-        raise StorageServiceError from error
+        # Having tried for long enough, the client raises this around what it met last.
+        met = error.cause if isinstance(error, api.RetryError) and error.cause is not None else error
+        raise _error_of(met, missing) from error
+
+
+def _error_of(error: BaseException, missing: type[KlipError]) -> Exception:
+    if isinstance(error, api.NotFound):
+        return missing()
+    if isinstance(error, api.Forbidden | api.Unauthorized):
+        return PermissionDenied("The bucket may not be used with these credentials.")
+    if isinstance(error, api.PreconditionFailed):
+        return Conflict("generation")
+    if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
+        return PermissionDenied("There are no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS.")
+    response = getattr(error, "response", None)
+    asked_s = asked_wait_s(response.headers) if response is not None else None
+    if isinstance(error, api.TooManyRequests):
+        return RateLimitExceeded("The file storage gets too many requests.", retry_after_s=asked_s)
+    return StorageServiceError(retry_after_s=asked_s)
 
 
 class GcsStore:
     """An `ArtifactStore` in a bucket; nothing outside `prefix` is ever read, written or removed.
 
-    call: what each operation goes through, such as a circuit breaker.
+    call: what each request of the client goes through, such as a circuit breaker.
     """
 
     def __init__(
@@ -101,8 +119,13 @@ class GcsStore:
     @cached_property
     def _bucket(self) -> Any:  # noqa: ANN401 -- the client has no types
         client = storage.Client()
+        # For traces that nobody takes, the client asks in the background for the bucket's metadata: a request more for
+        # each operation while the service is down, and a permission (storage.buckets.get) that nothing else needs.
+        client._bucket_metadata_cache = None
         # The client leaves the body of a refused download unread, and with it the connection open.
         client._http.hooks["response"].append(_read_refusals)
+        client._http.mount("https://", GuardedRequests(self._call))
+        client._http.mount("http://", GuardedRequests(self._call))
         return client.bucket(self._bucket_name)
 
     def close(self) -> None:
@@ -125,7 +148,7 @@ class GcsStore:
             with gcs_errors(missing):
                 return work()
 
-        return self._call(converted)
+        return call_with_retry(converted, policy=DAMAGED_RETRY, retry_on=(_Damaged,))
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -164,7 +187,10 @@ class GcsStore:
         self._cache.adopt(self._key(target, generation), source)
 
     def _describe(self, target: str) -> Any:  # noqa: ANN401 -- a Blob, or None when there is none
-        return self._bucket.get_blob(target, timeout=TIMEOUT_S, retry=RETRY)
+        blob = self._bucket.get_blob(target, timeout=TIMEOUT_S, retry=RETRY)
+        if blob is not None and None in (blob.generation, blob.crc32c, blob.size):
+            raise _Damaged
+        return blob
 
     def _upload(self, target: str, source: Path, present: Any, stop: threading.Event) -> int:  # noqa: ANN401
         """The new object's generation. Raises Conflict when it is not the next one after `present`."""
@@ -217,7 +243,7 @@ class GcsStore:
         with storage_errors():
             self._pinned(blob).download_to_filename(str(path), checksum="crc32c", timeout=TIMEOUT_S, retry=RETRY)
             if crc32c_of(path) != blob.crc32c:
-                raise StorageServiceError("A file arrived damaged.")
+                raise _Damaged
 
     def _pinned(self, blob: Any) -> Any:  # noqa: ANN401 -- Blobs
         """The same object at the generation that was described, without a chunk size."""

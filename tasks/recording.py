@@ -3,6 +3,7 @@
 from shared.errors import UnsupportedSource
 from shared.jobs import Job
 from shared.settings import Settings, settings
+from workers.app import breakers
 from workers.download.direct import DirectSource
 from workers.download.local import LocalSource
 from workers.download.sources import Source
@@ -25,6 +26,7 @@ def _twitch(job: Job, config: Settings) -> Source:
         segments_at_once=config.segments_at_once,
         chat_ranges=config.chat_ranges,
         min_free_bytes=MIN_FREE_BYTES,
+        call=breakers().guard("twitch"),
     )
 
 

@@ -2,12 +2,11 @@
 
 import os
 
-from shared.breaker import Breakers
 from shared.budget import TranscriptionBudget
 from shared.errors import InvalidRequest
 from shared.jobs import Job
 from shared.settings import Settings, settings
-from workers.app import job_store
+from workers.app import breakers, job_store
 from workers.transcription.deepgram import DeepgramTranscriber
 from workers.transcription.fallback import FallbackTranscriber
 from workers.transcription.transcript import Transcriber
@@ -34,11 +33,10 @@ def _whisper(config: Settings) -> Transcriber:
 
 
 def _deepgram(config: Settings, api_key: str) -> Transcriber:
-    client = job_store().redis
     return DeepgramTranscriber(
         api_key,
         base_url=config.deepgram_base_url,
         model=config.deepgram_model,
-        call=Breakers(client).guard("deepgram"),
-        spend_hours=TranscriptionBudget(client, config.max_transcription_hours_per_day).spend,
+        call=breakers().guard("deepgram"),
+        spend_hours=TranscriptionBudget(job_store().redis, config.max_transcription_hours_per_day).spend,
     )

@@ -7,9 +7,9 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from shared.breaker import FAIL_MAX, PREFIX, PROBE_PREFIX, Breakers, Guard
+from shared.breaker import FAIL_MAX, PREFIX, PROBE_PREFIX, PROBE_S, Breakers, Guard
 from shared.clients import connect
-from shared.errors import CircuitOpen, FileMissing, StorageServiceError
+from shared.errors import Cancelled, CircuitOpen, FileMissing, StorageServiceError
 from shared.settings import Settings
 from shared.store import JobStore
 from tests.conftest import wait_until
@@ -108,6 +108,19 @@ def test_half_open_lets_one_call_through_across_all_workers(store: JobStore, oth
     assert not store.redis.exists(PROBE_PREFIX + "gcs")
 
 
+def test_the_others_wait_as_long_again_as_the_probe_has_taken(store: JobStore) -> None:
+    guard = Breakers(store.redis).guard("gcs")
+    open_up(guard)
+    probe_is_due(store.redis, "gcs")
+
+    def slow() -> str:
+        store.redis.pexpire(PROBE_PREFIX + "gcs", round((PROBE_S - 30) * 1000))  # turn the clock
+        assert 30 <= (refused(guard).retry_after_s or 0) < 40
+        return "probed"
+
+    assert guard(slow) == "probed"
+
+
 def test_a_failed_probe_leaves_it_open_for_another_minute(store: JobStore) -> None:
     guard = Breakers(store.redis).guard("gcs")
     open_up(guard)
@@ -133,15 +146,16 @@ def test_it_probes_by_itself_when_the_time_has_passed(store: JobStore) -> None:
     assert not guard.is_open()
 
 
-def test_an_interruption_is_neither_success_nor_failure(store: JobStore) -> None:
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Cancelled])
+def test_an_interruption_is_neither_success_nor_failure(store: JobStore, interruption: type[BaseException]) -> None:
     guard = Breakers(store.redis).guard("gcs")
     open_up(guard)
     probe_is_due(store.redis, "gcs")
 
     def interrupted() -> str:
-        raise KeyboardInterrupt
+        raise interruption
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(interruption):
         guard(interrupted)
 
     assert guard.is_open()

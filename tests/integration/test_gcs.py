@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.artifacts import Conflict, sha256_of
-from shared.breaker import Breakers, Call, unguarded
+from shared.breaker import FAIL_MAX, Breakers, Call, unguarded
 from shared.cache import LEFT_BEHIND_S, FileCache
-from shared.errors import CircuitOpen, FileMissing, PermissionDenied, StorageServiceError
-from shared.gcs import GcsStore
+from shared.errors import CircuitOpen, FileMissing, KlipError, PermissionDenied, StorageServiceError
+from shared.gcs import RETRY, GcsStore
 from shared.store import JobStore
 from tests.conftest import ROOT
 from tests.peers.flaky import FlakyProxy, running_proxy
@@ -305,6 +305,62 @@ def test_its_breaker_opens_when_the_service_is_down(
     with pytest.raises(CircuitOpen):
         gcs.names("job1")
     assert len(proxy.requests) == before
+
+
+def test_the_clients_own_retries_stop_at_the_open_breaker(
+    store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QUICK, RETRY.with_delay(initial=0.01, maximum=0.05))
+    gcs = new_store(bucket, tmp_path / "cache", call=Breakers(store.redis).guard("gcs"))
+    proxy.down = True
+
+    with pytest.raises(CircuitOpen):
+        gcs.put("job1", "audio.m4a", a_file(tmp_path / "work"))
+
+    assert proxy.hung_up == FAIL_MAX
+
+
+@pytest.mark.parametrize("refusal", [404, 403, 412, 429])
+def test_a_refusal_is_no_failure_of_the_service(
+    store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    monkeypatch.setattr(QUICK, None)
+    call = Breakers(store.redis).guard("gcs")
+    gcs = new_store(bucket, tmp_path / "cache", call=call)
+    proxy.fail, proxy.refusal = lambda _method, _path, _number: True, lambda _number: (refusal, {})
+    for _ in range(FAIL_MAX + 1):
+        with pytest.raises((KlipError, Conflict)):
+            gcs.names("job1")
+
+    assert not call.is_open()
+
+
+def test_a_file_that_is_described_with_nothing_is_an_error(gcs: GcsStore, proxy: FlakyProxy, tmp_path: Path) -> None:
+    gcs.put("job1", "audio.m4a", a_file(tmp_path / "work"))
+    proxy.spoil = lambda _method, path, body: body if "alt=media" in path else b"{}"
+
+    with pytest.raises(StorageServiceError):
+        gcs.fetch("job1", "audio.m4a")
+    with pytest.raises(StorageServiceError):
+        gcs.put("job1", "audio.m4a", a_file(tmp_path / "work"))
+
+
+def test_answers_that_arrive_damaged_are_asked_for_again(
+    gcs: GcsStore, proxy: FlakyProxy, bucket: str, tmp_path: Path
+) -> None:
+    source = a_file(tmp_path / "work")
+    checksum = sha256_of(source)
+    gcs.put("job1", "audio.m4a", source)
+    lies = iter([b"<html>", None, b"", bytes(1000)])
+
+    def spoil(_method: str, _path: str, body: bytes) -> bytes:
+        lie = next(lies, None)
+        return body if lie is None else lie
+
+    proxy.spoil = spoil
+
+    assert sha256_of(new_store(bucket, tmp_path / "other").fetch("job1", "audio.m4a")) == checksum
+    assert next(lies, "told") == "told"
 
 
 def test_an_interrupted_upload_goes_on_where_it_broke_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

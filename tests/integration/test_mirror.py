@@ -20,6 +20,7 @@ from tasks.mirror import GIVE_UP_MS, MirrorSender, forget_all
 from tasks.sweep import now_ms, sweep
 from tests.integration.test_store import new_job
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
+from tests.peers.flaky import running_proxy
 
 PUBLIC = "https://klip.example"
 RESULTS = {"highlights": 1, "audio_url": "/api/v1/analysis/job1/files/audio.m4a", "video_url": None}
@@ -194,6 +195,19 @@ def test_what_fails_stays_due_later(store: JobStore, peer: ConvexPeer, sender: M
     run_sweep(store, sender)
     assert statuses(peer) == ["Queued", "Downloading"]
     assert store.redis.zscore(outbox.MIRROR_DUE, "job1") is None
+
+
+def test_the_waits_grow_anew_after_something_got_through(store: JobStore, peer: ConvexPeer) -> None:
+    complete(store, start(store))
+    with running_proxy(peer.url) as proxy:
+        proxy.fail = lambda _method, _path, number: number in {1, 2, 3, 6}
+        sender = MirrorSender(store, ConvexClient(proxy.url, DEPLOY_KEY), public_url=PUBLIC)
+        for _ in range(4):
+            all_due(store)
+            run_sweep(store, sender)
+
+    assert len(statuses(peer)) == 2
+    assert store.redis.hget(f"{outbox.PREFIX}mirror:failing:job1", "tries") == "1"
 
 
 def test_after_a_day_of_failures_it_is_given_up_and_told(

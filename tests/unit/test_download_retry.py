@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.errors import NetworkTimeout, RateLimitExceeded, VideoNotFound
+from shared.errors import ExternalServiceError, NetworkTimeout, RateLimitExceeded, VideoNotFound
 from shared.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy, call_with_retry, parse_retry_after
 
 RETRIED = (NetworkTimeout, RateLimitExceeded, VideoNotFound)
@@ -67,6 +67,19 @@ def test_work_is_tried_again_until_it_succeeds() -> None:
     policy = RetryPolicy(attempts=2, base_s=1, cap_s=1, kind="fixed")
     assert call_with_retry(work, policy=policy, retry_on=RETRIED, sleep=waits.append) == "done"
     assert waits == [1, 1]
+
+
+def test_a_wait_that_a_busy_service_names_is_kept() -> None:
+    results = iter([ExternalServiceError(retry_after_s=7), None])
+    waits: list[float] = []
+
+    def work() -> None:
+        if error := next(results):
+            raise error
+
+    policy = RetryPolicy(attempts=1, base_s=1, cap_s=10, kind="fixed")
+    call_with_retry(work, policy=policy, retry_on=(ExternalServiceError,), sleep=waits.append)
+    assert waits == [7]
 
 
 @pytest.mark.parametrize(

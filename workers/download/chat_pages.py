@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from shared.errors import ChatUnavailable, ExternalServiceError, PermissionDenied
 from workers.chatlog import Comment, Emote
-from workers.download.graphql import Graphql, GraphqlRefused, child
+from workers.download.graphql import UNKNOWN_QUERY, CallRefused, Graphql, child
 
 COMMENTS_HASH = "b70a3591ff0f4e0313d126c6a1502d79a1c02baebb288227c582044aa76adf6a"
 # The client id of Twitch's own players: unlike the web client's it may page by cursor without an integrity token.
 CURSOR_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
+REFUSED = "Twitch refuses to give out this chat."
 MAX_TEXT = 2000  # characters; Twitch itself allows 500
 MAX_NAME = 100
 MAX_EDGES = 1000
@@ -48,6 +49,8 @@ class NoComments(ExternalServiceError):
 class CursorRefused(ExternalServiceError):
     """Twitch does not let this client page by cursor."""
 
+    retryable = False
+
 
 class ChatPages:
     """Fetches pages of one video's chat; shared by threads."""
@@ -60,19 +63,19 @@ class ChatPages:
     def get(self, at: Position) -> Page:
         """One page.
 
-        Raises CursorRefused, NoComments, ChatUnavailable (the video or the client is not known), and what
+        Raises CursorRefused, NoComments, ChatUnavailable (the video is not known, or no client may ask), and what else
         `Graphql.call` raises.
         """
         used = self._client_id
         try:
             return self._get(at, used)
-        except GraphqlRefused as error:
-            if error.message == "PersistedQueryNotFound":
+        except CallRefused as error:
+            if error.message == UNKNOWN_QUERY:
                 raise ChatUnavailable("Twitch does not know this way of asking for chat any more.") from error
-            if not error.integrity or at.cursor is None:
-                raise
-            if used == CURSOR_CLIENT_ID:
+            if used == CURSOR_CLIENT_ID and at.cursor is not None:
                 raise CursorRefused from error
+            if used == CURSOR_CLIENT_ID:
+                raise ChatUnavailable(REFUSED) from error
         self._client_id = CURSOR_CLIENT_ID
         return self.get(at)
 
@@ -88,7 +91,7 @@ class ChatPages:
         try:
             data = self._graphql.call(body, client_id=client_id)
         except PermissionDenied as error:
-            raise ChatUnavailable("Twitch refuses to give out this chat.") from error
+            raise ChatUnavailable(REFUSED) from error
         if data.get("video", 0) is None:
             raise ChatUnavailable("The video and its chat are gone.")
         return _page(child(data, "video", "comments"))

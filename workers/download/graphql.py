@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from shared.breaker import Call, unguarded
 from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
 from workers.download.transfer import Session, check_status, json_of, send
 
@@ -10,6 +11,8 @@ GQL_URL = "https://gql.twitch.tv/gql"
 SERVICE = "Twitch"
 TIMEOUT_S = (10.0, 20.0)
 MAX_TEXT = 500
+UNKNOWN_QUERY = "PersistedQueryNotFound"
+_INTEGRITY = "integrity"
 
 # The number is part of the query, digits only: Twitch accepts this form from any public client id.
 _METADATA_QUERY = (
@@ -25,10 +28,16 @@ class GraphqlRefused(ExternalServiceError):
         self.message = message
         super().__init__("Twitch could not answer the request.")
 
+
+class CallRefused(GraphqlRefused):
+    """Twitch does not take this call from this client id, or from nobody any more; asking again does not help."""
+
+    retryable = False
+
     @property
     def integrity(self) -> bool:
-        """The client id may not make this call; the same call will never work with it."""
-        return "integrity" in self.message.lower()
+        """Whether another client id may make the call."""
+        return _INTEGRITY in self.message.lower()
 
 
 class Metadata(NamedTuple):
@@ -44,19 +53,23 @@ class Metadata(NamedTuple):
 
 
 class Graphql:
-    """Calls by one client id; shared by threads."""
+    """Calls by one client id; shared by threads. guard: what each call goes through, such as a circuit breaker."""
 
-    def __init__(self, session: Session, *, client_id: str) -> None:
+    def __init__(self, session: Session, *, client_id: str, guard: Call = unguarded) -> None:
         self._session = session
         self._client_id = client_id
+        self._guard = guard
 
     def call(self, body: Mapping[str, Any], *, client_id: str | None = None) -> dict[str, Any]:
         """The `data` of the answer.
 
-        Raises GraphqlRefused for errors without data, PermissionDenied for a client id that is not known,
-        RateLimitExceeded, ExternalServiceError and the network errors.
+        Raises CallRefused and GraphqlRefused for errors without data, PermissionDenied for a client id that is not
+        known, RateLimitExceeded, ExternalServiceError, CircuitOpen and the network errors.
         """
-        headers = {"Client-ID": client_id or self._client_id, "Accept": "application/json"}
+        return self._guard(lambda: self._ask(body, client_id or self._client_id))
+
+    def _ask(self, body: Mapping[str, Any], client_id: str) -> dict[str, Any]:
+        headers = {"Client-ID": client_id, "Accept": "application/json"}
         response = send(self._session, "POST", GQL_URL, headers=headers, body=body, timeout=TIMEOUT_S)
         check_status(response, SERVICE)
         answer = json_of(response, SERVICE)
@@ -67,12 +80,17 @@ class Graphql:
         errors, data = answer.get("errors"), answer.get("data")
         if errors or answer.get("error"):
             message = _message(errors) or str(answer.get("message") or answer.get("error"))
-            raise GraphqlRefused(message[:MAX_TEXT])
+            raise _refusal(message[:MAX_TEXT])
         if response.status_code in (401, 403):
             raise PermissionDenied("Twitch does not know the client id.")
         if not isinstance(data, dict):
             raise ExternalServiceError("Twitch sent an answer without data.")
         return data
+
+
+def _refusal(message: str) -> GraphqlRefused:
+    final = message == UNKNOWN_QUERY or _INTEGRITY in message.lower()
+    return CallRefused(message) if final else GraphqlRefused(message)
 
 
 def _message(errors: object) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import requests
 from urllib3.exceptions import ProtocolError
 
+from shared.breaker import Call, unguarded
 from shared.errors import Cancelled, ConnectionFailed, NetworkTimeout, UnsupportedFormat, VideoSizeExceeded
 from shared.retry import RetryPolicy, call_with_retry
 from workers.download.ledger import Kind
@@ -37,7 +38,8 @@ SEGMENT_RETRY = RetryPolicy(attempts=5, base_s=0.5, cap_s=15)
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """at_once: segments on their way together.  connect_s, read_s: to connect, and between two bytes.
+    """at_once: segments on their way together.  connect_s, read_s: to connect, and between two bytes.  call: what each
+    try to fetch a segment goes through, such as a circuit breaker.
 
     Sized for a CDN that gives 18 MB/s to one connection and about 50 to several.
     """
@@ -47,6 +49,7 @@ class FetchSettings:
     read_s: float = 20.0
     stall_s: float = STALL_WINDOW_S
     retry: RetryPolicy = SEGMENT_RETRY
+    call: Call = unguarded
 
 
 class Fetched(NamedTuple):
@@ -159,7 +162,10 @@ class SegmentFetcher:
         self._stop.set()
 
     def fetch(self, number: int, buffer: Buffer) -> Fetched:
-        """The segment, its muted replacement, or the news that there is neither. Raises the network errors."""
+        """The segment, its muted replacement, or the news that there is neither.
+
+        Raises the network errors and CircuitOpen.
+        """
         kind = call_with_retry(
             lambda: self._fetch_once(number, buffer), policy=self._settings.retry, retry_on=RETRIED, sleep=self._sleep
         )
@@ -206,6 +212,9 @@ class SegmentFetcher:
 
     def _read(self, resource: Resource, buffer: Buffer) -> int:
         """Fill `buffer` and return the status. Raises unless the body is whole or the status is one of GONE."""
+        return self._settings.call(lambda: self._read_once(resource, buffer))
+
+    def _read_once(self, resource: Resource, buffer: Buffer) -> int:
         end = "" if resource.length is None else resource.offset + resource.length - 1
         with self._request(resource.url, f"bytes={resource.offset}-{end}" if end else None) as response:
             status = response.status_code

@@ -1,9 +1,9 @@
 """From a VOD's number to its playlists, with streamlink's Twitch plugin; or to the reason why there are none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -12,6 +12,7 @@ from streamlink.options import Options
 from streamlink.session.session import Streamlink
 from streamlink.stream.hls.hls import HLSStream
 
+from shared.breaker import Call, unguarded
 from shared.errors import (
     ExternalServiceError,
     KlipError,
@@ -29,6 +30,7 @@ VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # w
 PLAYLIST_TIMEOUT_S = (10.0, 20.0)
 CONNECTIONS = 16
 NOBODYS = "Twitch lets nobody play this video; it is private or has been deleted."
+T = TypeVar("T")
 
 
 class _Answer(NamedTuple):
@@ -44,7 +46,10 @@ def is_twitch_host(host: str) -> bool:
 
 
 class Resolver:
-    """Finds the playlists of one VOD; keeps the session that segments are fetched with."""
+    """Finds the playlists of one VOD; keeps the session that segments are fetched with.
+
+    call: what each request goes through, such as a circuit breaker; streamlink's for a token and the playlist are one.
+    """
 
     def __init__(
         self,
@@ -54,11 +59,13 @@ class Resolver:
         host_map: Mapping[str, str],
         max_hours: float,
         retry: RetryPolicy = EXTERNAL,
+        call: Call = unguarded,
     ) -> None:
         self._video_id = video_id
         self._client_id = client_id
         self._max_s = max_hours * 3600
         self._retry = retry
+        self._call = call
         self._answers: list[_Answer] = []
         egress = Egress(allowed=lambda host: is_twitch_host(host) or host in host_map, host_map=host_map)
         self._streamlink = Streamlink({"no-plugin-cache": True})
@@ -67,8 +74,11 @@ class Resolver:
         self.session.hooks["response"].append(self._note)
 
     def renditions(self) -> list[Rendition]:
-        """Every rendition, with fresh tokens. Raises VideoUnavailable, ExternalServiceError and the network errors."""
-        return call_with_retry(self._renditions_once, policy=self._retry, retry_on=RETRIED)
+        """Every rendition, with fresh tokens.
+
+        Raises VideoUnavailable, ExternalServiceError, CircuitOpen and the network errors.
+        """
+        return self._tried(self._renditions_once)
 
     def load(self, purpose: Purpose) -> Playlist | None:
         """The playlist to fetch for sound or for the picture; None when there is no picture."""
@@ -92,7 +102,10 @@ class Resolver:
                 return None
             return response.content.decode("utf-8", errors="replace"), response.url
 
-        return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
+        return self._tried(get)
+
+    def _tried(self, request: Callable[[], T]) -> T:
+        return call_with_retry(lambda: self._call(request), policy=self._retry, retry_on=RETRIED)
 
     def _renditions_once(self) -> list[Rendition]:
         self._answers.clear()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.breaker import Call, unguarded
 from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSizeExceeded
 from shared.progress import Progress
 from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
@@ -24,7 +25,8 @@ class TwitchSource:
 
     max_hours: longer ones are refused.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
     fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
-    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.
+    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  call: what each request goes through,
+    such as a circuit breaker.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class TwitchSource:
         retry: RetryPolicy = EXTERNAL,
         segment_retry: RetryPolicy = SEGMENT_RETRY,
         read_timeout_s: float = 20.0,
+        call: Call = unguarded,
     ) -> None:
         if not (video_id.isascii() and video_id.isdigit()):
             raise ValueError("A VOD is named by its number.")
@@ -47,12 +50,14 @@ class TwitchSource:
         self._max_hours = max_hours
         self._retry = retry
         self._chat_settings = ChatSettings(ranges=chat_ranges, retry=retry)
-        self._resolver = Resolver(video_id, client_id=client_id, host_map=host_map, max_hours=max_hours, retry=retry)
-        self._graphql = Graphql(self._resolver.session, client_id=client_id)
+        self._resolver = Resolver(
+            video_id, client_id=client_id, host_map=host_map, max_hours=max_hours, retry=retry, call=call
+        )
+        self._graphql = Graphql(self._resolver.session, client_id=client_id, guard=call)
         self._recording = HlsRecording(
             self._resolver.session,
             self._resolver.load,
-            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry, read_s=read_timeout_s),
+            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry, read_s=read_timeout_s, call=call),
             min_free_bytes=min_free_bytes,
             replacement=muted_address,
         )

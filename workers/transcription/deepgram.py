@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
+from shared.breaker import Call, unguarded
 from shared.errors import UnsupportedLanguage
 from shared.progress import Progress
 from workers.transcription.cutting import cut
@@ -21,19 +22,6 @@ UPLOADED_SHARE = 0.5  # of a piece's progress; the rest is Deepgram's answer
 REPORT_EVERY_S = 1.0
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})?", re.IGNORECASE)
 NO_SPEECH = "No speech was found in the sound."
-
-Result = TypeVar("Result")
-
-
-class Call(Protocol):
-    """Calls `work` under the protection of something: a circuit breaker, a retry policy."""
-
-    def __call__(self, work: Callable[[], Result], /) -> Result: ...
-
-
-def just_call(work: Callable[[], Result], /) -> Result:
-    """A `Call` that protects from nothing."""
-    return work()
 
 
 def spend_freely(_hours: float) -> None:
@@ -76,7 +64,7 @@ class DeepgramTranscriber:
         base_url: str | None,
         model: str,
         pieces_at_once: int = 3,
-        call: Call = just_call,
+        call: Call = unguarded,
         spend_hours: Callable[[float], None] = spend_freely,
     ) -> None:
         self._api = DeepgramApi(api_key, base_url=base_url, model=model)
