@@ -1,23 +1,12 @@
 """Jobs beside each other, and a stack that is killed in the middle."""
 
-import os
-import signal
 from pathlib import Path
 
 import psutil
 
 from tests.acceptance.conftest import SAMPLES, Api, running_stack
 from tests.conftest import wait_until
-from web.stack import Stack
-
-
-def kill_everything(stack: Stack) -> None:
-    """SIGKILL for every process of the stack at once, as a power cut would."""
-    family = psutil.Process(stack.pid).children(recursive=True)
-    os.kill(stack.pid, signal.SIGKILL)
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family, timeout=10)
+from tests.faults.harm import kill_everything
 
 
 def test_two_jobs_at_once_do_not_touch_each_others_files(api: Api, tmp_path: Path) -> None:

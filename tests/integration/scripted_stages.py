@@ -20,6 +20,8 @@ from workers.app import TASK_MODULES, app, job_store
 
 __all__ = ["app", "delivery", "reaper"]
 TASK_MODULES.clear()
+# As in production a child is replaced, in KiB, below what a stage may hold: see MEMORY_BYTES.
+app.conf.worker_max_memory_per_child = 400_000
 
 WORK_S = 60.0
 SHORT_WORK_S = 6.0
