@@ -1,8 +1,8 @@
 """How likely each second is to begin something a person would clip: all the parameters of the fusion stand here.
 
 The score is a probability-like number 0-1. Chat gives log-odds from four shares of a 15 s window (weights.toml, trained
-by `bench.train`), lowered where reactions are not clearly more than usual there. Sound and words move the log-odds by
-small hand-set amounts; alone, without chat, they carry it.
+by `bench.train`), lowered where reactions are not clearly more than usual there. Sound and words move the log-odds
+(`sound_evidence`, `word_evidence`); alone, without chat, they carry it.
 """
 
 import tomllib
@@ -13,12 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.progress import Progress, silent
-from workers.analysis.chat_signals import REACTION_WEIGHT, ChatGrid
+from workers.analysis.chat_signals import ChatGrid
 from workers.analysis.lag import Lag, chat_lag
 from workers.analysis.lexicon import EMOTIONS
+from workers.analysis.sound_evidence import sound_evidence
 from workers.analysis.sound_signals import SoundGrid
-from workers.analysis.stats import Floats, robust_z, shifted, sigmoid, surroundings, window_sums
+from workers.analysis.stats import Floats, count_z, ratio, shifted, sigmoid, surroundings, window_sums
 from workers.analysis.timeline import Timeline
+from workers.analysis.word_evidence import word_evidence
 from workers.analysis.word_signals import WordGrid
 
 WINDOW_S = 15
@@ -29,13 +31,8 @@ ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burs
 WORDLESS_Z = 1.0  # a burst of messages that are not known to react has to be this much clearer
 LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
 
-SOUND_PER_Z = 0.15
-SOUND_USUAL_Z = 1.5
-LAUGHTER_GAIN = 0.6
-WORDS_GAIN = 0.25
 ALONE_BASE = -3.0  # log-odds without chat, before sound and words are counted
 ALONE_GAIN = 4.0  # without chat, sound and words count this many times more
-CLIP_Z = 6.0
 
 
 class Weights(NamedTuple):
@@ -85,9 +82,9 @@ def fuse(
     z: dict[str, Floats] = {}
     extra = np.zeros(seconds)
     if sound is not None:
-        extra = extra + _add_sound(sound, columns, z)
+        extra = extra + sound_evidence(sound, columns, z)
     if words is not None:
-        extra = extra + _add_words(words, columns, z)
+        extra = extra + word_evidence(words, columns, z)
     progress(0.5)
     if chat is not None:
         from_chat = _add_chat(chat, lag, columns, z, lambda done: progress(0.5 + done / 2))
@@ -129,7 +126,7 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
         columns[name] = chat.emotions[index]
     for name in ("reaction", "crowd", "loud", "weight"):
         columns[name] = chat.sums[name]
-    columns["chat_sentiment"] = _mean(chat.sums["sentiment"], chat.sums["sentiment_count"])
+    columns["chat_sentiment"] = ratio(chat.sums["sentiment"], chat.sums["sentiment_count"])
     columns["subs"], columns["bits"] = chat.subs, chat.bits
 
     def due(values: Floats) -> Floats:
@@ -141,14 +138,14 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
               ("reaction", "loud", "crowd")}  # fmt: skip
     usual, _ = surroundings(count)
     log_rate = np.log((count + 2.0) / (usual + 2.0)) - np.log(USUAL_BURST_RATIO)
-    z["chat_rate"] = _count_z(count)
-    z["chatters"] = _count_z(due(chat.chatters))
-    z["reactions"] = _count_z(due(chat.emotions.sum(axis=0)))
+    z["chat_rate"] = count_z(count)
+    z["chatters"] = count_z(due(chat.chatters))
+    z["reactions"] = count_z(due(chat.emotions.sum(axis=0)))
     for index, name in enumerate(EMOTIONS):
-        z[name] = _count_z(due(chat.emotions[index]))
+        z[name] = count_z(due(chat.emotions[index]))
         progress((index + 1) / len(EMOTIONS))
     # In languages the lexicon does not know, messages that are no crowd's still tell that something happened.
-    burst = np.maximum(z["reactions"], _count_z(np.maximum(count - due(chat.sums["crowd"]), 0.0)) - WORDLESS_Z)
+    burst = np.maximum(z["reactions"], count_z(np.maximum(count - due(chat.sums["crowd"]), 0.0)) - WORDLESS_Z)
     lack = np.minimum(0.0, burst - ENOUGH_Z) * LACK_PER_Z
     return chat_log_odds(**shares, log_rate=log_rate, weights=shipped_weights()) + lack
 
@@ -156,49 +153,3 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
 def _share(part: Floats, whole: Floats, all_parts: Floats, all_whole: Floats) -> Floats:
     usual = float(all_parts.sum() / max(1.0, all_whole.sum()))
     return (part + SHRINK_MESSAGES * usual) / (whole + SHRINK_MESSAGES)
-
-
-def _count_z(counts: Floats) -> Floats:
-    """How unusual a count is: robust, and never believed to vary less than random arrivals do.
-
-    Square roots make the spread of random arrivals the same at every rate (Anscombe 1948, doi:10.2307/2332343).
-    """
-    usual, spread = surroundings(counts)
-    more_than_random = np.sqrt(np.maximum(1.0, spread**2 / (usual + 1.0)))
-    return 2.0 * (np.sqrt(counts + 0.375) - np.sqrt(usual + 0.375)) / more_than_random
-
-
-def _mean(total: Floats, count: Floats) -> Floats:
-    return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
-
-
-def _add_sound(sound: SoundGrid, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
-    columns["loudness_lufs"] = sound.loudness
-    columns["laughter"] = sound.laughter
-    columns["brightness"] = sound.brightness
-    z["loudness"] = np.nan_to_num(robust_z(sound.loudness, floor=2.0))
-    z["brightness"] = np.nan_to_num(robust_z(sound.brightness, floor=0.05))
-    z["laughter"] = np.nan_to_num(robust_z(sound.laughter, floor=0.08))
-    shout = np.clip(_loudest(z["loudness"], 6) + 0.3 * np.clip(_loudest(z["brightness"], 6), 0, 3), 0, CLIP_Z)
-    laughter = np.clip(_loudest(z["laughter"], 10) - 2.0, 0, 2.0) / 2.0 * (shout > SOUND_USUAL_Z)
-    return SOUND_PER_Z * (shout - SOUND_USUAL_Z) + LAUGHTER_GAIN * 0.5 * laughter
-
-
-def _loudest(values: Floats, ahead_s: int) -> Floats:
-    """The highest mean of two neighbouring seconds in [t - 2, t + ahead_s)."""
-    pairs = window_sums(values, window_s=2) / 2
-    padded = np.pad(pairs, (2, ahead_s), mode="edge")
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, ahead_s + 2)[: len(values)].max(axis=1))
-
-
-def _add_words(words: WordGrid, columns: dict[str, Floats], z: dict[str, Floats]) -> Floats:
-    columns["speech_rate"] = window_sums(words.rate, window_s=5) / 5
-    columns["phrases"] = words.phrases
-    for index, name in enumerate(EMOTIONS):
-        columns[f"speech_{name}"] = words.emotions[index]
-    columns["speech_sentiment"] = _mean(words.sentiment, words.sentiment_count)
-    z["speech_rate"] = robust_z(columns["speech_rate"], floor=0.8)
-    reacting = np.array([REACTION_WEIGHT[name] for name in EMOTIONS]) @ words.emotions
-    excited = shifted(window_sums(reacting, window_s=12), -3)
-    z["words"] = _count_z(excited)
-    return WORDS_GAIN * np.clip(excited, 0, 3.0)

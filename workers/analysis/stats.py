@@ -71,3 +71,18 @@ def robust_z(values: Floats, *, window_s: int = 600, floor: float = 0.0) -> Floa
 
 def sigmoid(values: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(values, -40.0, 40.0)))
+
+
+def count_z(counts: Floats) -> Floats:
+    """How unusual a count is: robust, and never believed to vary less than random arrivals do.
+
+    Square roots make the spread of random arrivals the same at every rate (Anscombe 1948, doi:10.2307/2332343).
+    """
+    usual, spread = surroundings(counts)
+    more_than_random = np.sqrt(np.maximum(1.0, spread**2 / (usual + 1.0)))
+    return 2.0 * (np.sqrt(counts + 0.375) - np.sqrt(usual + 0.375)) / more_than_random
+
+
+def ratio(total: Floats, count: Floats) -> Floats:
+    """Total over count, NaN where there is none to count."""
+    return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
