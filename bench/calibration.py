@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.bursts import read_bursts
-from bench.quality import held_out, read_chat
+from bench.bursts import held_out, read_bursts
+from bench.read import read_chat
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.scoring import fuse
 from workers.analysis.selection import select
@@ -71,8 +71,8 @@ def on_chats(paths: list[Path]) -> dict[str, dict[str, int]]:
 
 def on_bursts(path: Path) -> None:
     """Share of highlights among labelled bursts, by the score given without having seen their stream."""
-    bursts, _ = read_bursts(path, mask_channel_emotes=False)
-    scores = sigmoid(held_out(bursts))
+    bursts = read_bursts([path])
+    scores = sigmoid(held_out(bursts, bursts.streams))
     print("\nLabelled bursts by the score of their words, streams held out in turn:")
     for low, high in pairwise(BINS):
         inside = (scores >= low) & (scores < high)

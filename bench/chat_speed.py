@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.quality import read_chat
+from bench.read import read_chat
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.lexicon import CROWDS, EMOTIONS, emote_names, lexicon
 from workers.chatlog import Comment

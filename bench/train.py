@@ -1,50 +1,78 @@
 """Fit the chat weights on labelled bursts and write workers/analysis/weights.toml.
 
-python -m bench.train --bursts ../shared/data/labelled_bursts_teo.json.gz
+    python -m bench.train --bursts FILE [FILE ...] [--watched FILE ...] [--into FILE]
+
+Streamers, and the watched clips as one, are sample groups: a group's say grows with the square root of its bursts.
 """
 
 import argparse
 from pathlib import Path
 
-from bench.bursts import RIDGE, fit, read_bursts
-from bench.quality import held_out, judge, macro
-from workers.analysis import scoring
+import numpy as np
 
-_HEAD = """\
-# Written by `python -m bench.train`: what chat_log_odds in scoring.py multiplies the shares of a chat window with.
-# Logistic regression on {bursts} labelled bursts of {streams} streams of one streamer ({positive} of them highlights),
-# ridge {ridge} on standardised features. Streams held out in turn: P@10 {p10:.3f}, AP {ap:.3f};
-# with channel emotes masked: P@10 {masked_p10:.3f}, AP {masked_ap:.3f};
-# bursts in random order: P@10 {chance_p10:.3f}, AP {chance_ap:.3f}.
-"""
+from bench.bursts import RIDGE, USUAL_RIDGE, Bursts, fit_bursts, held_out, read_bursts
+from bench.judge_bursts import Figures, judge_bursts, judge_watched
+from bench.product import FEATURES, WEIGHTS_FILE
+from workers.analysis.scoring import Weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bursts", type=Path, required=True)
-    parser.add_argument("--into", type=Path, default=Path(scoring.__file__).with_name("weights.toml"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bursts", type=Path, nargs="+", required=True)
+    parser.add_argument("--watched", type=Path, nargs="+", default=[])
+    parser.add_argument("--into", type=Path, default=WEIGHTS_FILE)
     given = parser.parse_args()
-    bursts, digests = read_bursts(given.bursts, mask_channel_emotes=False)
-    masked, _ = read_bursts(given.bursts, mask_channel_emotes=True)
-    plain_figures, masked_figures = (macro(judge(read, held_out(read))) for read in (bursts, masked))
-    text = _HEAD.format(
-        bursts=len(bursts.labels),
-        streams=len(bursts.names()),
-        positive=int(bursts.labels.sum()),
-        ridge=" ".join(f"{value:g}" for value in RIDGE),
-        p10=plain_figures["P@10"],
-        ap=plain_figures["AP"],
-        masked_p10=masked_figures["P@10"],
-        masked_ap=masked_figures["AP"],
-        chance_p10=plain_figures["chance P@10"],
-        chance_ap=plain_figures["chance AP"],
-    )
-    weights = fit(bursts.features, bursts.labels)
-    text += "".join(f"{name} = {value:.3f}\n" for name, value in weights._asdict().items())
-    text += "# Digests of the streams it was fitted on: bench.quality holds these out.\n"
-    text += "trained_on = [" + ", ".join(f'"{digest}"' for digest in digests.values()) + "]\n"
+    bursts = read_bursts([*given.bursts, *given.watched])
+    text = written(bursts, fit_bursts(bursts))
     given.into.write_text(text, encoding="utf-8")
     print(text)
+
+
+def written(bursts: Bursts, weights: Weights) -> str:
+    """The file: how many numbers were fitted on what and how that does on those not seen, then the numbers."""
+    ridge = ", ".join(f"{name} {RIDGE.get(name, USUAL_RIDGE):g}" for name in FEATURES)
+    lines = [
+        "# Written by `python -m bench.train`: what chat_log_odds in scoring.py multiplies a burst's measures with.",
+        f"# {len(weights)} numbers, fitted by logistic regression on {_amounts(bursts)}.",
+        f"# Ridge on standardised measures: {ridge}.",
+        *(f"# {line}" for line in _held_out_figures(bursts)),
+        *(f"{name} = {value:.3f}" for name, value in weights._asdict().items()),
+        "# Digests of the streams and channels it was fitted on: bench.quality holds these out.",
+        "trained_on = [",
+        *(f'    "{digest}",' for digest in sorted(set(bursts.digests.tolist()))),
+        "]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _amounts(bursts: Bursts) -> str:
+    said = []
+    for watched, what, whose in ((False, "labelled bursts", "streamers"), (True, "watched clips", "channels")):
+        part = bursts.where(bursts.watched == watched)
+        if len(part.labels):
+            liked, owners = int(part.labels.sum()), len(np.unique(part.groups))
+            said.append(f"{len(part.labels)} {what} of {owners} {whose} ({liked} positive)")
+    return " and ".join(said)
+
+
+def _held_out_figures(bursts: Bursts) -> list[str]:
+    parts = bursts.groups if len(np.unique(bursts.groups)) > 1 else bursts.streams
+    if len(np.unique(parts)) < 2:
+        return ["Nothing was left to hold out."]
+    scores = held_out(bursts, parts)
+    lines = []
+    for name, inside, judge in (
+        ("Bursts, macro over streamers", ~bursts.watched, judge_bursts),
+        ("Watched clips, pooled", bursts.watched, judge_watched),
+    ):
+        if inside.any():
+            ways = judge(bursts.where(inside), scores[inside])
+            lines.append(f"{name}, held out in turn: {_said(ways['ours'])}; in random order: {_said(ways['chance'])}.")
+    return lines
+
+
+def _said(figures: Figures) -> str:
+    return ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
 
 
 if __name__ == "__main__":

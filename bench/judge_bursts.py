@@ -1,0 +1,136 @@
+"""Labelled bursts and watched clips ranked by the product and by its peers."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.bursts import Bursts, held_out
+from bench.metrics import Floats, auc, average_precision, chance, precision_at
+from bench.product import log_odds, shipped_weights, trained_on
+
+Figures = dict[str, float]
+RATE, LIST = "counting", "excitement list"
+
+
+class Scored(NamedTuple):
+    """scores: log-odds per burst.  said: by which weights."""
+
+    scores: Floats
+    said: str
+
+
+def scored(bursts: Bursts) -> Scored:
+    """Groups the shipped weights have seen are judged by weights fitted on the others, all others by the shipped ones.
+
+    Where only one group is given, its streams are held out in turn instead.
+    """
+    seen = np.isin(bursts.digests, list(trained_on()))
+    if not seen.any():
+        return Scored(log_odds(bursts.features, shipped_weights()), "the shipped weights on every stream.")
+    parts, what = bursts.groups, "streamers and channels"
+    if len(np.unique(parts)) < 2:
+        parts, what = bursts.streams, "streams (one streamer only)"
+    if len(np.unique(parts)) < 2:
+        return Scored(log_odds(bursts.features, shipped_weights()), "the shipped weights, which have SEEN this stream.")
+    known = np.isin(parts, parts[seen])
+    scores = np.where(known, held_out(bursts, parts), log_odds(bursts.features, shipped_weights()))
+    return Scored(scores, _said(parts, known, what))
+
+
+def _said(parts: NDArray[np.str_], known: NDArray[np.bool_], what: str) -> str:
+    inside, outside = len(np.unique(parts[known])), len(np.unique(parts[~known]))
+    rest = f"{outside} others with the shipped weights" if outside else "no others"
+    return f"{inside} {what} of the training data held out in turn, {rest}."
+
+
+def _figures(labels: Floats, scores: Floats) -> Figures:
+    return {
+        "P@10": precision_at(labels, scores),
+        "AP": average_precision(labels, scores),
+        "AUC": auc(labels, scores),
+    }
+
+
+def _chance(labels: Floats) -> Figures:
+    precision, average = chance(labels)
+    return {"P@10": precision, "AP": average, "AUC": 0.5}
+
+
+def _ways(bursts: Bursts, scores: Floats) -> dict[str, Callable[[NDArray[np.bool_]], Figures]]:
+    """How ours, the peers and chance do on some of the bursts."""
+    return {
+        "ours": lambda inside: _figures(bursts.labels[inside], scores[inside]),
+        LIST: lambda inside: _figures(bursts.labels[inside], bursts.lists[inside]),
+        RATE: lambda inside: _figures(bursts.labels[inside], bursts.rates[inside]),
+        "chance": lambda inside: _chance(bursts.labels[inside]),
+    }
+
+
+def mean(rows: list[Figures]) -> Figures:
+    """Per figure over the rows that have it."""
+    return {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+
+
+def by_stream(bursts: Bursts, scores: Floats) -> dict[str, dict[str, Figures]]:
+    """Way to stream to figures; streams without a highlight have no AP and are left out."""
+    streams = [name for name in np.unique(bursts.streams) if bursts.labels[bursts.streams == name].any()]
+    return {
+        way: {str(name): judge(bursts.streams == name) for name in streams}
+        for way, judge in _ways(bursts, scores).items()
+    }
+
+
+def by_streamer(bursts: Bursts, rows: dict[str, Figures]) -> dict[str, Figures]:
+    """The mean over each streamer's streams."""
+    owner = dict(zip(bursts.streams.tolist(), bursts.groups.tolist(), strict=True))
+    names = sorted({owner[stream] for stream in rows})
+    return {name: mean([row for stream, row in rows.items() if owner[stream] == name]) for name in names}
+
+
+def judge_bursts(bursts: Bursts, scores: Floats) -> dict[str, Figures]:
+    """Prints per stream and per streamer; returns way to figures, macro over streamers."""
+    rows = by_stream(bursts, scores)
+    if not any(rows.values()):
+        raise SystemExit("No stream of the bursts holds a highlight: nothing to judge.")
+    streamers = {way: by_streamer(bursts, found) for way, found in rows.items()}
+    print(f"{'P@10 / AP / AUC':>20}" + "".join(f"{way:>23}" for way in rows))
+    for table, head in ((rows, "stream"), (streamers, "streamer")):
+        for name in table["ours"]:
+            _row(f"{head} {name}", {way: table[way][name] for way in table})
+    macro = {way: mean(list(found.values())) for way, found in streamers.items()}
+    _row(f"macro, {len(streamers['ours'])} streamers", macro)
+    return macro
+
+
+def judge_watched(bursts: Bursts, scores: Floats) -> dict[str, Figures]:
+    """Prints and returns way to figures over all clips pooled: a channel has too few for figures of its own."""
+    everything = np.ones(len(bursts.labels), dtype=bool)
+    pooled = {way: judge(everything) for way, judge in _ways(bursts, scores).items()}
+    print(f"{'P@10 / AP / AUC':>20}" + "".join(f"{way:>23}" for way in pooled))
+    liked, channels = int(bursts.labels.sum()), len(np.unique(bursts.groups))
+    _row("pooled", pooled)
+    print(
+        f"{len(bursts.labels)} watched clips of {channels} channels, {liked} liked, pooled over scores of different"
+        " weights where channels are held out. Their times are not real: counting is by clip."
+    )
+    return pooled
+
+
+def _row(name: str, ways: dict[str, Figures]) -> None:
+    cells = ("  ".join(f"{ways[way][key]:.3f}" for key in ("P@10", "AP", "AUC")) for way in ways)
+    print(f"{name:>20}" + "".join(f"{cell:>23}" for cell in cells))
+
+
+def for_json(ways: dict[str, Figures]) -> dict[str, Any]:
+    """Ours at the top, the peers and chance nested."""
+    return ways["ours"] | {way: found for way, found in ways.items() if way != "ours"}
+
+
+def rounded(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
