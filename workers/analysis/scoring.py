@@ -1,8 +1,9 @@
 """How likely each second is to begin something a person would clip: all the parameters of the fusion stand here.
 
-The score is a probability-like number 0-1. Chat gives log-odds from four shares of a 15 s window (weights.toml, trained
-by `bench.train`), lowered where reactions are not clearly more than usual there. Sound and words move the log-odds
-(`sound_evidence`, `word_evidence`); alone, without chat, they carry it.
+The score is a probability-like number 0-1, from two factors. Is something happening: how surely more people write than
+usual (`surge`), whatever they write. What it is: which share of them reacts, shouts, asks for a clip, or is only a crowd
+(weights.toml, fitted by `bench.train` on bursts that people labelled). Sound and words move the log-odds by small
+hand-set amounts; alone, without chat, they carry it.
 """
 
 import tomllib
@@ -18,7 +19,8 @@ from workers.analysis.lag import Lag, chat_lag
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.sound_evidence import sound_evidence
 from workers.analysis.sound_signals import SoundGrid
-from workers.analysis.stats import Floats, count_z, ratio, shifted, sigmoid, surroundings, window_sums
+from workers.analysis.stats import Floats, count_z, ratio, shifted, sigmoid, window_sums
+from workers.analysis.surge import surge
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_evidence import word_evidence
 from workers.analysis.word_signals import WordGrid
@@ -26,21 +28,26 @@ from workers.analysis.word_signals import WordGrid
 WINDOW_S = 15
 LEAD_S = 3  # the chat window begins this long before the reaction is due
 SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
-USUAL_BURST_RATIO = 3.0  # how far the bursts of the training data stood above their surroundings
-ENOUGH_Z = 4.0  # reactions this many standard deviations above usual are a burst
-WORDLESS_Z = 1.0  # a burst of messages that are not known to react has to be this much clearer
-LACK_PER_Z = 0.8  # log-odds lost per standard deviation missing to that
+SURGE_GAIN = 3.0  # log-odds for each e-fold of people; set by hand: the labels are of bursts and do not know it
+USUAL_SURGE = 0.7  # of the bursts that the weights were fitted on: surely twice the usual
+MOST_SURGE = 2.5
+MOST_CLIP = 0.2  # of the messages: more who ask for a clip say no more
 
 ALONE_BASE = -3.0  # log-odds without chat, before sound and words are counted
 ALONE_GAIN = 4.0  # without chat, sound and words count this many times more
 
 
 class Weights(NamedTuple):
+    """Log-odds for each whole share of a burst's messages; the intercept is that of a burst of USUAL_SURGE."""
+
     intercept: float
     reaction: float
     loud: float
     crowd: float
-    log_rate: float
+    clip: float
+
+
+SHARES = Weights._fields[1:]
 
 
 @cache
@@ -49,18 +56,17 @@ def shipped_weights() -> Weights:
     return Weights(**{name: float(data[name]) for name in Weights._fields})
 
 
-def chat_log_odds(reaction: Floats, loud: Floats, crowd: Floats, log_rate: Floats, weights: Weights) -> Floats:
-    """Log-odds that a burst is worth a clip.
+def chat_log_odds(*, reaction: Floats, loud: Floats, crowd: Floats, clip: Floats, weights: Weights) -> Floats:
+    """Log-odds that a burst is worth a clip, given that it is one.
 
-    reaction, loud, crowd: shares of the messages, 0-1.  log_rate: natural logarithm of messages a second over a usual
-    burst's.  All of one shape, as the result.
+    Each a share of the messages, 0-1, and of one shape, as the result.
     """
     return (
         weights.intercept
         + weights.reaction * reaction
         + weights.loud * loud
         + weights.crowd * crowd
-        + weights.log_rate * log_rate
+        + weights.clip * np.minimum(clip, MOST_CLIP)
     )
 
 
@@ -134,20 +140,20 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
         return shifted(window_sums(values, window_s=WINDOW_S), lag.seconds - LEAD_S)
 
     count = due(chat.sums["weight"])
-    shares = {name: _share(due(chat.sums[name]), count, chat.sums[name], chat.sums["weight"]) for name in
-              ("reaction", "loud", "crowd")}  # fmt: skip
-    usual, _ = surroundings(count)
-    log_rate = np.log((count + 2.0) / (usual + 2.0)) - np.log(USUAL_BURST_RATIO)
+    shares = {name: _share(due(chat.sums[name]), count, chat.sums[name], chat.sums["weight"]) for name in SHARES}
+    columns["surge"] = surge(chat.people, chat.reacting)
+    here = shifted(columns["surge"], lag.seconds)
+    for name, values in shares.items():
+        columns[f"share_{name}"] = values
     z["chat_rate"] = count_z(count)
     z["chatters"] = count_z(due(chat.chatters))
     z["reactions"] = count_z(due(chat.emotions.sum(axis=0)))
     for index, name in enumerate(EMOTIONS):
         z[name] = count_z(due(chat.emotions[index]))
         progress((index + 1) / len(EMOTIONS))
-    # In languages the lexicon does not know, messages that are no crowd's still tell that something happened.
-    burst = np.maximum(z["reactions"], count_z(np.maximum(count - due(chat.sums["crowd"]), 0.0)) - WORDLESS_Z)
-    lack = np.minimum(0.0, burst - ENOUGH_Z) * LACK_PER_Z
-    return chat_log_odds(**shares, log_rate=log_rate, weights=shipped_weights()) + lack
+    return chat_log_odds(**shares, weights=shipped_weights()) + SURGE_GAIN * (
+        np.minimum(here, MOST_SURGE) - USUAL_SURGE
+    )
 
 
 def _share(part: Floats, whole: Floats, all_parts: Floats, all_whole: Floats) -> Floats:

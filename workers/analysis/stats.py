@@ -69,6 +69,15 @@ def robust_z(values: Floats, *, window_s: int = 600, floor: float = 0.0) -> Floa
     return np.where(spread > 0, (values - middle) / np.where(spread > 0, spread, 1.0), 0.0)
 
 
+def sure_log_ratio(counts: Floats, usual: Floats, *, unsure: float | Floats, errors: float) -> Floats:
+    """Logarithm of how many times the usual a count is at least: the ratio less `errors` of its standard errors.
+
+    unsure: added to both, so that few of nothing is not a large ratio.  A count's relative error is one over its square
+    root (Poisson), so four where one is usual say less than four hundred where a hundred are.
+    """
+    return np.log((counts + unsure) / (usual + unsure)) - errors / np.sqrt(counts + unsure)
+
+
 def sigmoid(values: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(values, -40.0, 40.0)))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from workers.analysis.chat_signals import REACTION_WEIGHT
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.stats import Floats, count_z, ratio, robust_z, shifted, window_sums
 from workers.analysis.word_signals import WordGrid
@@ -18,7 +17,7 @@ def word_evidence(words: WordGrid, columns: dict[str, Floats], z: dict[str, Floa
         columns[f"speech_{name}"] = words.emotions[index]
     columns["speech_sentiment"] = ratio(words.sentiment, words.sentiment_count)
     z["speech_rate"] = robust_z(columns["speech_rate"], floor=0.8)
-    reacting = np.array([REACTION_WEIGHT[name] for name in EMOTIONS]) @ words.emotions
+    reacting = words.emotions.sum(axis=0)
     excited = shifted(window_sums(reacting, window_s=12), -3)
     z["words"] = count_z(excited)
     return WORDS_GAIN * np.clip(excited, 0, 3.0)
