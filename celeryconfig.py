@@ -4,9 +4,9 @@ import sys
 
 from kombu import Queue
 
+from shared.redis.embedded import redis_url
 from shared.settings import SettingsError, settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
-from shared.valkey import redis_url
 
 try:
     _config = settings()
@@ -24,7 +24,7 @@ task_routes = {stage.task: {"queue": stage.queue} for stage in STAGES}
 task_serializer = "json"
 accept_content = ["json"]
 
-# State lives in shared.store; results would be a second truth.
+# State lives in shared.redis.store; results would be a second truth.
 task_ignore_result = True
 
 # A message is acknowledged when its task has ended, so a killed pool child's message is delivered again at once.

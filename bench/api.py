@@ -21,12 +21,12 @@ import redis
 from httpx_sse import connect_sse
 
 from shared import jobs
-from shared.clients import connect
 from shared.jobs import Job, utc_now
+from shared.redis.connection import connect
+from shared.redis.store import CHANNEL, JobStore
 from shared.settings import Settings, read_settings
 from shared.stages import STAGES
-from shared.store import CHANNEL, JobStore
-from web.stack import Stack
+from web.cli.stack import Stack
 
 POSTS = 300
 CHANGES = 100

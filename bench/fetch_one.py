@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.progress import silent
 from workers.download.hls import FetchSettings
-from workers.download.recording import HlsRecording
+from workers.download.hls_recording import HlsRecording
 from workers.download.resolver import Resolver
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from shared.progress import silent
 from workers.analysis.recording import analyze_recording
 from workers.download.chat_import import import_chat
-from workers.ffmpeg import ffmpeg_path
+from workers.media.ffmpeg import ffmpeg_path
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT.parent / "shared" / "data" / "112251297_chat.json.gz"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.jobs import Job, utc_now
+from shared.redis.store import JobStore
 from shared.stages import QUEUES, STAGES
-from shared.store import JobStore
 
 ROOT = Path(__file__).resolve().parent.parent
 SERIAL, TOGETHER = 40, 200
@@ -28,11 +28,11 @@ def environment(folder: Path) -> Iterator[None]:
     """This process and its children on an embedded Valkey of their own."""
     os.environ.pop("REDIS_URL", None)
     os.environ["DATA_DIR"] = str(folder)
+    from shared.redis.embedded import choose_address
     from shared.settings import read_settings
-    from shared.valkey import choose_address
 
     os.environ["REDIS_URL"] = choose_address(read_settings())
-    children = [subprocess.Popen([sys.executable, "-m", "shared.valkey"], cwd=ROOT, stdout=subprocess.DEVNULL)]
+    children = [subprocess.Popen([sys.executable, "-m", "shared.redis.embedded"], cwd=ROOT, stdout=subprocess.DEVNULL)]
     time.sleep(1)
     worker = [
         sys.executable,

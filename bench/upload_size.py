@@ -14,10 +14,10 @@ from pathlib import Path
 import av
 
 from shared.progress import silent
-from workers.download.media import copy_sound
-from workers.transcription.cutting import cut
-from workers.transcription.pieces import plan
-from workers.transcription.sound import RATE, duration_s
+from workers.media.cutting import cut
+from workers.media.remux import copy_sound
+from workers.media.speech_samples import RATE, duration_s
+from workers.transcription.chunks import plan
 
 SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "demo.mp4"
 HOUR_S = 3600.0

@@ -1,7 +1,7 @@
 """The job and its state machine: pure functions from one job to the next, no Redis.
 
-`shared.store` writes each new state with a compare-and-set on `seq`, so what these functions refuse never happens,
-whoever dies when. A change that makes no sense raises `Refused`.
+`shared.redis.store` writes each new state with a compare-and-set on `seq`, so what these functions refuse never
+happens, whoever dies when. A change that makes no sense raises `Refused`.
 """
 
 import json

@@ -3,7 +3,7 @@
 from shared.errors import ChatUnavailable
 from shared.jobs import Job
 from shared.progress import Progress
-from tasks.recording import source_of
+from tasks.sources import source_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
 

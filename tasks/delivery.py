@@ -4,22 +4,22 @@ from functools import cache
 
 from celery import Task
 
-from shared import outbox
-from shared.artifacts import FolderStore
-from shared.convex import ConvexClient
+from shared.artifacts.folder import FolderStore
 from shared.errors import JobNotFound, KlipError
 from shared.log import logger
+from shared.redis import outbox
 from shared.settings import settings
 from shared.stages import JobStatus
-from shared.webhooks import WebhookSender
 from shared.work_folder import remove_unless_occupied
-from tasks.mirror import MirrorSender, forget_all
 from tasks.pipeline import CLEAN_UP
-from tasks.retention import remove_old_jobs
-from tasks.strays import remove_strays
-from tasks.sweep import sweep
-from tasks.webhooks import WebhookDelivery
 from workers.app import app, artifact_store, breakers, job_store
+from workers.delivery.convex import ConvexClient
+from workers.delivery.mirror import MirrorSender, forget_all
+from workers.delivery.orphans import remove_strays
+from workers.delivery.retention import remove_old_jobs
+from workers.delivery.sweep import sweep
+from workers.delivery.webhook_sender import WebhookSender
+from workers.delivery.webhooks import WebhookDelivery
 
 log = logger("klipstream.delivery")
 LEASE_POLL_S = 1
@@ -84,7 +84,7 @@ def _mirror_sender() -> MirrorSender | None:
     config, store = settings(), job_store()
     if config.convex_url is None or config.convex_deploy_key is None:
         return None
-    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=breakers().guard("convex"))
+    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=breakers().of("convex"))
     return MirrorSender(store, client, public_url=config.public_url)
 
 

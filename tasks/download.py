@@ -2,7 +2,7 @@
 
 from shared.jobs import Job
 from shared.progress import Progress, share_of
-from tasks.recording import source_of
+from tasks.sources import source_of
 from tasks.speech import transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace

@@ -6,15 +6,15 @@ from typing import Any
 from shared.errors import UnsupportedFormat
 from shared.jobs import Job
 from shared.progress import Progress, share_of
-from tasks.recording import source_of
 from tasks.results import file_url, write_results
+from tasks.sources import source_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
-from workers.analysis.clips import cut_clip, thumbnail
 from workers.analysis.exports import write_exports
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
 from workers.download.sources import Part
-from workers.ffmpeg import ffmpeg_path
+from workers.media.clips import cut_clip, thumbnail
+from workers.media.ffmpeg import ffmpeg_path
 
 FINDING_SHARE = 0.1  # of the stage's time; the rest is cutting
 

@@ -7,9 +7,9 @@ from shared import jobs
 from shared.errors import JobNotFound, WorkerLost
 from shared.jobs import Job, Refused, seconds_since, utc_now
 from shared.log import logger
-from shared.retry import LONGEST_WAIT_S
+from shared.net.retry import LONGEST_WAIT_S
+from shared.redis.store import LEASE_MS, PREFIX, JobStore
 from shared.stages import STAGE_BY_NAME
-from shared.store import LEASE_MS, PREFIX, JobStore
 from tasks import pipeline
 from workers.app import app, job_store
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from shared.jobs import Job
-from shared.views import API
+from shared.representations import API
 from tasks.workspace import Workspace
 
 RESULTS = "results.json"

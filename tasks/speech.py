@@ -2,11 +2,11 @@
 
 import os
 
-from shared.budget import TranscriptionBudget
 from shared.errors import InvalidRequest
 from shared.jobs import Job
 from shared.settings import Settings, settings
 from workers.app import breakers, job_store
+from workers.transcription.budget import TranscriptionBudget
 from workers.transcription.deepgram import DeepgramTranscriber
 from workers.transcription.fallback import FallbackTranscriber
 from workers.transcription.transcript import Transcriber
@@ -37,6 +37,6 @@ def _deepgram(config: Settings, api_key: str) -> Transcriber:
         api_key,
         base_url=config.deepgram_base_url,
         model=config.deepgram_model,
-        call=breakers().guard("deepgram"),
+        call=breakers().of("deepgram"),
         spend_hours=TranscriptionBudget(job_store().redis, config.max_transcription_hours_per_day).spend,
     )

@@ -14,7 +14,6 @@ from celery import Task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from shared import jobs
-from shared.classify import classify
 from shared.errors import (
     CircuitOpen,
     DatabaseError,
@@ -27,13 +26,23 @@ from shared.errors import (
 )
 from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, seconds_since, utc_now
 from shared.log import logger
+from shared.net.edges import classify
+from shared.net.retry import (
+    EXTERNAL,
+    LONGEST_WAIT_S,
+    NETWORK,
+    PROCESSING,
+    ROOM,
+    UNTIL_BACK,
+    RetryPolicy,
+    call_with_retry,
+)
 from shared.progress import Progress
-from shared.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, PROCESSING, ROOM, UNTIL_BACK, RetryPolicy, call_with_retry
+from shared.redis.stage_timings import StageTimings
+from shared.redis.store import JobStore
 from shared.settings import settings
 from shared.stages import STAGE_BY_NAME, Stage
-from shared.store import JobStore
-from tasks.keeper import Interrupted, Keeper, kept
-from tasks.pace import Pace
+from tasks.lease import Interrupted, LeaseKeeper, keeping
 from tasks.workspace import Outcome, Workspace
 from workers.app import app, artifact_store, job_store
 from workers.housekeeping import start_if_due
@@ -122,7 +131,7 @@ class _Run:
     def __init__(self, task: Task, stage: Stage, work: Work, limits: Limits) -> None:
         self.task, self.stage, self.work, self.limits = task, stage, work, limits
         self.store: JobStore = job_store()
-        self.pace = Pace(self.store.redis)
+        self.pace = StageTimings(self.store.redis)
 
     def execute(self, job_id: str, attempt: int) -> None:
         job = self._claim(job_id, attempt)
@@ -135,7 +144,7 @@ class _Run:
             workspace = Workspace(job, self.stage.name, store=artifact_store(), root=settings().data_dir / "work")
         except OSError as error:
             self._failed(job, None, error)
-        keeper = Keeper(
+        keeper = LeaseKeeper(
             self.store,
             job,
             stall_s=self.limits.stall_s,
@@ -145,7 +154,7 @@ class _Run:
         )
         began = time.monotonic()
         try:
-            with kept(keeper):
+            with keeping(keeper):
                 outcome = workspace.finished()
                 if outcome is None:
                     outcome = self.work(job, workspace, keeper)

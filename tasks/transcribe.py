@@ -3,7 +3,7 @@
 from shared.errors import KlipError
 from shared.jobs import Job
 from shared.progress import Progress
-from tasks.pieces import KeptPieces
+from tasks.checkpoints import Checkpoints
 from tasks.speech import transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
@@ -14,7 +14,7 @@ from workers.transcription.transcript import write_files
 def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Turn the sound into words with times."""
     audio = work.fetch("audio.m4a")
-    pieces = KeptPieces(work, work.subfolder("pieces"))
+    pieces = Checkpoints(work, work.subfolder("pieces"))
     pieces.restore()
     try:
         transcript = transcriber_of(job).transcribe(

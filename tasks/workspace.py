@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import ArtifactStore, Conflict, sha256_of
+from shared.artifacts.store import ArtifactStore, Conflict, sha256_of
 from shared.errors import FileMissing, StorageServiceError
 from shared.jobs import Job
 from shared.work_folder import occupy, remove_unless_occupied

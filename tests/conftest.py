@@ -12,10 +12,10 @@ import pytest
 import redis
 from environs import Env
 
-from shared.clients import connect
+from shared.redis.connection import connect
+from shared.redis.embedded import choose_address, folder
+from shared.redis.store import JobStore
 from shared.settings import Settings, read_settings
-from shared.store import JobStore
-from shared.valkey import choose_address, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SettingsMaker = Callable[..., Settings]
@@ -46,7 +46,7 @@ def running_valkey(data_dir: Path) -> Iterator[str]:
     url = choose_address(config)
     with (folder(config) / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "shared.valkey"],
+            [sys.executable, "-m", "shared.redis.embedded"],
             env={**os.environ, "DATA_DIR": str(data_dir)},
             cwd=ROOT,
             stdout=log,

@@ -11,7 +11,7 @@ from shared.settings import Settings, SettingsError, settings
 def create_app(config: Settings | None = None) -> Flask:
     """The web application. Nothing connects to Redis before the first request that needs it."""
     # Imported here, so that importing a module of this package (web.client, say) stays cheap.
-    from web.commands import register
+    from web.cli.commands import register
     from web.factory import build_app
 
     app = build_app(config or settings())

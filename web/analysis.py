@@ -12,11 +12,12 @@ from shared import jobs
 from shared.errors import InvalidRequest, JobConflict
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
+from shared.representations import job_view, progress_of
 from shared.stages import JobStatus
-from shared.views import job_view, progress_of
 from tasks import pipeline
 from web.auth import own_job, owner
-from web.body import blueprint
+from web.blueprints import blueprint
+from web.dependencies import dependencies
 from web.schemas import (
     JobSchema,
     JobsQuerySchema,
@@ -26,7 +27,6 @@ from web.schemas import (
     SubmissionQuerySchema,
     SubmissionSchema,
 )
-from web.services import services
 from web.submission import digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
@@ -56,7 +56,7 @@ def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any])
     The answer comes at once; follow the job's stream to see it work. The same recording and options, still at work for
     the same key, give that job again unless `force=true`.
     """
-    own = services()
+    own = dependencies()
     wanted = new_job(body, owner=owner(), config=own.config)
     created = own.store.create(
         wanted,
@@ -122,7 +122,7 @@ def retry(job_id: str) -> Response:
 def _change(job_id: str, transition: Any) -> Job:  # noqa: ANN401 -- a function of shared.jobs
     own_job(job_id)
     try:
-        return services().store.change(job_id, partial(transition, now=utc_now()))
+        return dependencies().store.change(job_id, partial(transition, now=utc_now()))
     except Refused as error:
         raise JobConflict(str(error)) from None
 
@@ -133,7 +133,7 @@ def _change(job_id: str, transition: Any) -> Job:  # noqa: ANN401 -- a function 
 def list_jobs(query: dict[str, Any]) -> Response:
     """Your jobs, newest first, a page at a time."""
     try:
-        page = services().store.page(
+        page = dependencies().store.page(
             owner(),
             status=JobStatus(query["status"]) if query["status"] else None,
             video_id=query["video_id"],

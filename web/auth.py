@@ -6,7 +6,7 @@ from flask import Flask, g, request
 
 from shared.errors import JobNotFound, Unauthorized
 from shared.jobs import Job
-from web.services import services
+from web.dependencies import dependencies
 
 # A browser's EventSource, <video> and <img> can't send headers, so these addresses also take the key as a parameter.
 TOKEN_PARAMETER = "access_token"  # noqa: S105 -- the parameter's name
@@ -24,7 +24,7 @@ def key_of_request() -> str | None:
 
 def owner_of_request() -> str | None:
     """The name of the request's key, "" when the server has no keys, None for a missing or wrong one."""
-    keys = services().config.api_keys
+    keys = dependencies().config.api_keys
     if not keys:
         return ""
     given = (key_of_request() or "").encode()
@@ -53,7 +53,7 @@ def own_job(job_id: str) -> Job:
     """The job, if it belongs to whoever asks. Raises JobNotFound otherwise, as if it did not exist."""
     if not (job_id.isascii() and job_id.replace("-", "").replace("_", "").isalnum() and len(job_id) <= 64):
         raise JobNotFound
-    job = services().store.get(job_id)
+    job = dependencies().store.get(job_id)
     if job.owner != owner():
         raise JobNotFound
     return job

@@ -3,10 +3,10 @@
 from flask import Response, jsonify
 from marshmallow import Schema, fields, validate
 
-from shared import outbox
+from shared.redis import outbox
 from web.auth import own_job
-from web.body import blueprint
-from web.services import redis_errors, services
+from web.blueprints import blueprint
+from web.dependencies import dependencies, redis_errors
 
 blp = blueprint("deliveries", "Webhooks that were sent.")
 
@@ -39,4 +39,4 @@ def deliveries(job_id: str) -> Response:
     """The webhooks of a job, oldest first, with every try and its answer."""
     job = own_job(job_id)
     with redis_errors():
-        return jsonify(deliveries=outbox.deliveries(services().redis, job.job_id))
+        return jsonify(deliveries=outbox.deliveries(dependencies().redis, job.job_id))

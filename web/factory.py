@@ -4,11 +4,11 @@ from flask import Flask
 from flask_smorest import Api
 
 from shared.settings import Settings
-from web import analysis, auth, deliveries, files, headers, limits, metrics, ops, problems, services, stream
-from web.body import MAX_BODY_BYTES
-from web.gate import Gate
+from web import analysis, auth, deliveries, dependencies, files, headers, limits, metrics, ops, problems, stream
+from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
 from web.problems import PROBLEM_JSON
+from web.request_body import MAX_BODY_BYTES
 from web.schemas import ProblemSchema
 
 BLUEPRINTS = (analysis.blp, stream.blp, files.blp, deliveries.blp, ops.blp)
@@ -19,7 +19,7 @@ def build_app(config: Settings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1,
         API_TITLE="KlipStream",
-        API_VERSION=services.version(),
+        API_VERSION=dependencies.version(),
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
@@ -31,8 +31,8 @@ def build_app(config: Settings) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined] # the default provider has it
     app.url_map.strict_slashes = False
-    own = services.Services(config)
-    services.install(app, own)
+    own = dependencies.Dependencies(config)
+    dependencies.install(app, own)
     # The order is that of the checks before a request: headers, metrics, limits, keys.
     headers.register(app, config)
     metrics.register(app, own)
@@ -41,7 +41,7 @@ def build_app(config: Settings) -> Flask:
     _register_api(app)
     app.register_blueprint(pages)
     problems.register(app)
-    app.wsgi_app = Gate(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware
+    app.wsgi_app = ConcurrencyLimit(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware
     return app
 
 

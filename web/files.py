@@ -11,10 +11,10 @@ from shared.errors import FileMissing, JobConflict, ResultsNotReady
 from shared.jobs import Job
 from shared.stages import JobStatus
 from web.auth import own_job
-from web.body import blueprint
+from web.blueprints import blueprint
+from web.dependencies import dependencies
 from web.headers import FILE_POLICY
 from web.schemas import ResultsSchema
-from web.services import services
 
 MANIFEST = "manifest.json"
 RESULTS = "results.json"
@@ -52,7 +52,7 @@ def results(job_id: str) -> Response:
     """The result document of a completed job."""
     found = own_job(job_id)
     _require_completed(found)
-    data, _ = services().artifacts.read(found.job_id, RESULTS)
+    data, _ = dependencies().artifacts.read(found.job_id, RESULTS)
     return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
@@ -91,7 +91,7 @@ def _require_completed(job: Job) -> None:
 def _manifest(job: Job) -> dict[str, Any]:
     """Every finished file: size, sha256, stage and attempt by name. Nothing else in storage can be asked for."""
     try:
-        data, _ = services().artifacts.read(job.job_id, MANIFEST)
+        data, _ = dependencies().artifacts.read(job.job_id, MANIFEST)
     except FileMissing:
         return {}
     files: dict[str, Any] = json.loads(data)["files"]
@@ -101,7 +101,7 @@ def _manifest(job: Job) -> dict[str, Any]:
 def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
     if name not in manifest:
         raise FileMissing
-    served = services().artifacts.serve(job.job_id, name)
+    served = dependencies().artifacts.serve(job.job_id, name)
     if served.url is not None:
         response = redirect(served.url)
         response.headers["Cache-Control"] = "no-store"

@@ -4,7 +4,7 @@ import resource
 import sys
 
 from shared.settings import SettingsError, settings
-from web.server import StructuredLogger
+from web.access_log import StructuredLogger
 
 FILES = 65_536
 

@@ -9,11 +9,11 @@ from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded as LimiterSaysNo
 
 from shared.errors import RateLimitExceeded
+from shared.redis.embedded import redis_url
 from shared.settings import Settings, SettingsError
-from shared.valkey import redis_url
 from web.auth import is_api_call, owner_of_request
+from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
-from web.services import Services, services
 
 SUBMIT_ENDPOINT = "analysis.submit"
 EXTENSION = "klipstream-limiter"
@@ -24,7 +24,7 @@ def _is_submission() -> bool:
 
 
 def _rate() -> str:
-    config = services().config
+    config = dependencies().config
     return (config.rate_limit_submit if _is_submission() else config.rate_limit_read).text
 
 
@@ -43,11 +43,11 @@ def _storage_uri(config: Settings) -> str:
     return uri.replace("unix://", "redis+unix://", 1)
 
 
-def _shared_pool(own: Services) -> Any:  # noqa: ANN401 -- the limiter's annotation knows no pools, its storage does
+def _shared_pool(own: Dependencies) -> Any:  # noqa: ANN401 -- the limiter's annotation knows no pools, its storage does
     return {"connection_pool": own.redis.connection_pool}
 
 
-def limiter_for(config: Settings, own: Services) -> Limiter:
+def limiter_for(config: Settings, own: Dependencies) -> Limiter:
     uri = _storage_uri(config)
     return Limiter(
         _who,
@@ -73,7 +73,7 @@ def _refuse(error: LimiterSaysNo) -> Response:
     return problem_response(RateLimitExceeded(f"More than {rate} requests.", retry_after_s=wait_s))
 
 
-def register(app: Flask, config: Settings, own: Services) -> None:
+def register(app: Flask, config: Settings, own: Dependencies) -> None:
     limiter = limiter_for(config, own)
     limiter.init_app(app)
     app.extensions[EXTENSION] = limiter

@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from shared.errors import DatabaseError
 from shared.stages import JobStatus
+from web.dependencies import Dependencies
 from web.queues import queue_figures, reliability_figures
-from web.services import Services
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
@@ -24,7 +24,7 @@ BREAKER_STATES = ("closed", "open", "half-open")
 class RedisCollector(Collector):
     """Jobs, queues, retries and breakers. Says `klip_redis_up 0` and no more while Redis can't be read."""
 
-    def __init__(self, own: Services) -> None:
+    def __init__(self, own: Dependencies) -> None:
         self._own = own
 
     def collect(self) -> Iterator[Metric]:
@@ -89,7 +89,7 @@ def _breakers(figures: dict[str, dict[str, Any]]) -> Iterator[Metric]:
         yield family
 
 
-def register(app: Flask, own: Services) -> None:
+def register(app: Flask, own: Dependencies) -> None:
     registry = CollectorRegistry()
     requests = Counter(
         "klip_http_requests", "Requests answered by this process.", ["method", "endpoint", "status"], registry=registry

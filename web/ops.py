@@ -12,11 +12,11 @@ from flask import Response, jsonify
 from shared.errors import KlipError, ServiceUnavailable, catalogue
 from shared.settings import Settings
 from shared.stages import QUEUES
-from web.body import blueprint
+from web.blueprints import blueprint
+from web.dependencies import Dependencies, dependencies, redis_errors
 from web.problems import problem_response
 from web.queues import live_workers, queue_figures, reliability_figures
 from web.schemas import ErrorsSchema, QueuesSchema, ReliabilitySchema
-from web.services import Services, redis_errors, services
 
 MIN_FREE_BYTES = 1 << 30
 READY_KEY = "klip:ready:"
@@ -35,7 +35,7 @@ def health() -> Response:
 @blp.alt_response(503, "SERVICE_UNAVAILABLE")
 def ready() -> Response:
     """Whether work can be taken, with a reason for each part that can't."""
-    reasons = {name: _reason(check) for name, check in _checks(services()).items()}
+    reasons = {name: _reason(check) for name, check in _checks(dependencies()).items()}
     parts = {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
     missing = [name for name, reason in reasons.items() if reason is not None]
     if missing:
@@ -43,7 +43,7 @@ def ready() -> Response:
     return jsonify(ready=True, parts=parts)
 
 
-def _checks(own: Services) -> dict[str, Callable[[], None]]:
+def _checks(own: Dependencies) -> dict[str, Callable[[], None]]:
     checks: dict[str, Callable[[], None]] = {
         "redis": lambda: _check_redis(own.redis),
         "artifacts": lambda: own.artifacts.check(),
@@ -73,7 +73,7 @@ def _check_disk(config: Settings) -> None:
         raise ServiceUnavailable(f"Only {free >> 20} MiB are free in DATA_DIR.")
 
 
-def _worker_check(own: Services, queue: str) -> Callable[[], None]:
+def _worker_check(own: Dependencies, queue: str) -> Callable[[], None]:
     def check() -> None:
         if not live_workers(own.redis)[queue]:
             raise ServiceUnavailable(f"No worker listens to the queue {queue}.")
@@ -85,14 +85,14 @@ def _worker_check(own: Services, queue: str) -> Callable[[], None]:
 @blp.response(200, QueuesSchema)
 def queues() -> Response:
     """How busy each queue is, for scaling decisions."""
-    return jsonify(queues=queue_figures(services().store))
+    return jsonify(queues=queue_figures(dependencies().store))
 
 
 @blp.route("/api/v1/reliability")
 @blp.response(200, ReliabilitySchema)
 def reliability() -> Response:
     """Retries per operation and the state of every circuit breaker."""
-    return jsonify(reliability_figures(services().redis))
+    return jsonify(reliability_figures(dependencies().redis))
 
 
 @blp.route("/api/v1/errors")

@@ -5,8 +5,8 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_from_directory, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from web.dependencies import version
 from web.ops import error_entries
-from web.services import version
 
 CONSOLE = Path(__file__).resolve().parent / "console"
 LINKS = {

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import redis
 
-from shared import pools
 from shared.jobs import Job, iso, seconds_since, utc_now
+from shared.redis import pools
+from shared.redis.store import PREFIX, RETRIES_KEY, JobStore
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
-from shared.store import PREFIX, RETRIES_KEY, JobStore
-from web.services import redis_errors
+from web.dependencies import redis_errors
 
 SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
 

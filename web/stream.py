@@ -14,14 +14,14 @@ from flask_sse import Message
 from shared.errors import DatabaseError
 from shared.jobs import Job, utc_now
 from shared.log import logger
+from shared.redis.store import Event, JobStore
+from shared.representations import event_of
 from shared.stages import TERMINAL
-from shared.store import Event, JobStore
-from shared.views import event_of
 from web.auth import own_job
-from web.body import blueprint
+from web.blueprints import blueprint
+from web.dependencies import dependencies
 from web.headers import client_socket
 from web.hub import Hub, Overflow, Subscription
-from web.services import services
 
 COMMENT_EVERY_S = 15.0  # proxies cut streams that are idle for 30-60 s
 RETRY_MS = 3000
@@ -59,7 +59,7 @@ def stream(job_id: str) -> Response:
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
     if request.method == "GET":
-        client = Client(services().hub, services().store, job, client_socket())
+        client = Client(dependencies().hub, dependencies().store, job, client_socket())
         # What may fail is done before the first byte: a problem can still be the answer.
         history = client.open(last_seen)
         response.response = client.events(history)

@@ -14,14 +14,15 @@ from typing import Any
 import redis
 from celery import Celery, signals
 
-from shared.artifacts import ArtifactStore, open_store
-from shared.breaker import Breakers
-from shared.clients import BREAKER_RETRIES, WORKER_RETRIES, connect
+from shared.artifacts.factory import open_store
+from shared.artifacts.store import ArtifactStore
 from shared.log import configure_logging, logger
-from shared.pools import say_alive
+from shared.redis.breaker import Breakers
+from shared.redis.connection import BREAKER_RETRIES, WORKER_RETRIES, connect
+from shared.redis.pools import say_alive
+from shared.redis.store import JobStore
 from shared.settings import settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
-from shared.store import JobStore
 from workers.housekeeping import EVERY_AT_START_S, start_if_due
 
 # The celery program puts the working folder on the path to find this module, and takes it off again afterwards.
@@ -44,7 +45,7 @@ def job_store() -> JobStore:
 
 @cache
 def artifact_store() -> ArtifactStore:
-    return open_store(settings(), call=breakers().guard("gcs"))
+    return open_store(settings(), call=breakers().of("gcs"))
 
 
 @cache

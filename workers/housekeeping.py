@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from shared.cache import FileCache
+from shared.artifacts.cache import FileCache
 from shared.errors import JobNotFound, KlipError
 from shared.jobs import Job
 from shared.log import logger
+from shared.redis.store import JobStore
 from shared.settings import Settings
-from shared.store import JobStore
 from shared.work_folder import remove_unless_occupied
 
 EVERY_S = 600.0

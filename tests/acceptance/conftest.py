@@ -13,7 +13,7 @@ from httpx_sse import connect_sse
 
 from shared.settings import Settings, read_settings
 from tests.conftest import ROOT, wait_until
-from web.stack import Stack
+from web.cli.stack import Stack
 
 SAMPLES = ROOT / "samples"
 NO_LIMITS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import SAMPLES, Api, running_stack
-from workers.ffmpeg import ffmpeg_path
+from workers.media.ffmpeg import ffmpeg_path
 
 PATIENCE_S = 30
 

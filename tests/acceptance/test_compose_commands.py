@@ -13,8 +13,8 @@ import httpx
 import pytest
 import yaml
 
+from shared.redis.embedded import free_port
 from shared.stages import QUEUES, STAGES
-from shared.valkey import free_port
 from tests.acceptance.conftest import SAMPLES, Api
 from tests.conftest import ROOT, running_valkey, wait_until
 

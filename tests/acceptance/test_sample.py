@@ -9,7 +9,7 @@ import av
 import jiwer
 import pytest
 
-from shared.artifacts import sha256_of
+from shared.artifacts.store import sha256_of
 from shared.stages import STAGES
 from tests.acceptance.conftest import SAMPLES, Api
 

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared.mirror import URL_FIELDS
+from shared.redis.embedded import free_port
 from shared.stages import STAGES
-from shared.valkey import free_port
 from tests.acceptance.conftest import NO_LIMITS, SAMPLES, Api
 from tests.acceptance.test_compose_commands import commands, is_ready, running
 from tests.conftest import running_valkey, wait_until
@@ -22,6 +21,7 @@ from tests.peers.gcs import make_bucket, objects, running_fake_gcs
 from tests.peers.processes import listening
 from tests.peers.receiver import Receiver, running_receiver
 from tests.peers.twitch_process import running_twitch
+from workers.delivery.rows import URL_FIELDS
 
 VOD, SECONDS = "2434635255", 190
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

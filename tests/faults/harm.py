@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from shared.stages import QUEUES
-from web.stack import Stack
+from web.cli.stack import Stack
 
 
 def family(pid: int) -> list[psutil.Process]:

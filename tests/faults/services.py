@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import redis
 import requests
 
-from shared.breaker import PREFIX as BREAKER
-from shared.clients import connect
-from shared.outbox import MIRROR_DUE
-from tasks.sweep import now_ms
+from shared.redis.breaker import PREFIX as BREAKER
+from shared.redis.connection import connect
+from shared.redis.outbox import MIRROR_DUE
 from tests.acceptance.conftest import TERMINAL, Api, running_stack
 from tests.conftest import ROOT, read_settings_for, wait_until
 from tests.faults.conftest import VODS
@@ -23,7 +22,8 @@ from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.flaky import FlakyProxy, running_proxy
 from tests.peers.gcs import make_bucket, objects, running_fake_gcs
 from tests.peers.twitch_process import TwitchPeer
-from web.stack import Stack
+from web.cli.stack import Stack
+from workers.delivery.sweep import now_ms
 
 JOBS = 20
 SERVICES = ("twitch", "deepgram", "gcs", "convex")

@@ -11,7 +11,7 @@ from tests.acceptance.conftest import SAMPLES, Api, running_stack
 from tests.conftest import wait_until
 from tests.faults import harm
 from tests.peers.twitch_process import TwitchPeer
-from web.stack import Stack
+from web.cli.stack import Stack
 
 CANCELS = 200
 AT_ONCE = 4  # as many jobs as the pools have children

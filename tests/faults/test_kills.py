@@ -14,7 +14,7 @@ from tests.acceptance.conftest import TERMINAL, Api, running_stack
 from tests.conftest import wait_until
 from tests.faults import harm, watch
 from tests.peers.twitch_process import TwitchPeer
-from web.stack import Stack
+from web.cli.stack import Stack
 
 JOBS = 60
 ROUNDS = 16

@@ -8,11 +8,11 @@ from typing import Any
 import psutil
 import pytest
 
-from shared.clients import connect
 from shared.jobs import Job
+from shared.redis.connection import connect
+from shared.redis.embedded import folder
+from shared.redis.store import JobStore
 from shared.settings import read_settings
-from shared.store import JobStore
-from shared.valkey import folder
 from tests.acceptance.conftest import TERMINAL, Api, running_stack
 from tests.conftest import read_settings_for, wait_until
 from tests.faults.conftest import VODS

@@ -18,7 +18,7 @@ from tests.conftest import wait_until
 from tests.faults import harm, watch
 from tests.faults.conftest import VODS
 from tests.peers.twitch_process import TwitchPeer
-from web.stack import Stack
+from web.cli.stack import Stack
 
 JOBS = 30
 SECONDS = 600  # of the thirty, so that they still run when the database dies the last time

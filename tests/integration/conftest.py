@@ -12,11 +12,11 @@ import httpx
 import pytest
 import redis
 
-from shared.artifacts import FolderStore
-from shared.clients import connect
+from shared.artifacts.folder import FolderStore
+from shared.redis.connection import connect
+from shared.redis.embedded import free_port
+from shared.redis.store import JobStore
 from shared.settings import Settings
-from shared.store import JobStore
-from shared.valkey import free_port
 from tests.conftest import ROOT, read_settings_for, wait_until
 
 NO_LIMITS = {

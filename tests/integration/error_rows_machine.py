@@ -18,23 +18,23 @@ import numpy as np
 import redis
 
 from shared import jobs
-from shared.artifacts import FolderStore, storage_errors
+from shared.artifacts.folder import FolderStore
+from shared.artifacts.store import storage_errors
 from shared.errors import WorkerLost
 from shared.jobs import Job, utc_now
 from shared.progress import silent
+from shared.redis.store import JobStore
 from shared.source_url import classify_url
-from shared.store import JobStore
 from tests.conftest import ROOT, wait_until
 from tests.integration.provoked import ASKED_S, Place, in_child, killed_by, row
-from workers.analysis.clips import cut_clip
 from workers.download.chat_import import import_chat
-from workers.download.demux import mp4_output
 from workers.download.local import regular_file
-from workers.download.media import probe
-from workers.ffmpeg import ffmpeg_path
-from workers.transcription.cutting import cut
+from workers.media.clips import cut_clip
+from workers.media.cutting import Span, cut
+from workers.media.demux import mp4_output
+from workers.media.ffmpeg import ffmpeg_path
+from workers.media.remux import probe
 from workers.transcription.models import load
-from workers.transcription.pieces import Span
 
 AS_NOBODY = "os.geteuid() or os.setuid(65534)"
 OUTPUT = 'for last; do :; done; output="${last#file:}"'
@@ -298,7 +298,7 @@ def _claim_and_die(valkey: str) -> None:
         "from functools import partial\n"
         "from shared import jobs\n"
         "from shared.stages import STAGES\n"
-        "from shared.store import JobStore\n"
+        "from shared.redis.store import JobStore\n"
         f"store = JobStore(redis.Redis.from_url({valkey!r}, decode_responses=True))\n"
         "claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder=f'here:{os.getpid()}:x', now=jobs.utc_now())\n"
         "store.change('j', claim, lease='take')\n"

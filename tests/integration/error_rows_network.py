@@ -15,11 +15,11 @@ from google.cloud import storage
 from kombu import Connection
 from streamlink.session.session import Streamlink
 
-from shared.gcs import RETRY, gcs_errors
-from shared.guard import Egress, any_host, guarded_session
+from shared.artifacts.gcs import RETRY, gcs_errors
+from shared.net.egress import Egress, any_host, restricted_session
 from tests.integration.provoked import ASKED_S, NOWHERE, REFUSED, SOON_S, Place, row
 from tests.peers.canned import http_answer
-from workers.download.transfer import check_status, converted_errors, send
+from workers.download.http import check_status, converted_errors, send
 from workers.transcription import deepgram_api
 
 HALF = http_answer(200, b"half", length=100)
@@ -36,7 +36,7 @@ def through_requests(place: Place, url: str) -> None:
 def through_guard(place: Place, url: str) -> None:
     """Our own session and its edge; no waiting for more than `SOON_S`."""
     host = f"{urlsplit(url).hostname}:{urlsplit(url).port}"
-    session = place.stack.enter_context(guarded_session(Egress(allowed=any_host, private=frozenset({host}))))
+    session = place.stack.enter_context(restricted_session(Egress(allowed=any_host, private=frozenset({host}))))
     check_status(send(session, "GET", url, timeout=(SOON_S, SOON_S)), "A server")
 
 

@@ -81,7 +81,7 @@ def in_child(statements: str) -> None:
     program = (
         "import json, os, resource, threading\n"
         "from pathlib import Path\n"
-        "from shared.classify import classify\n"
+        "from shared.net.edges import classify\n"
         f"try:\n{indented}\n"
         "except Exception as error:\n"
         "    os.write(1, json.dumps([classify(error).code, repr(error)]).encode())\n"

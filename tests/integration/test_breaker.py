@@ -7,11 +7,11 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from shared.breaker import FAIL_MAX, PREFIX, PROBE_PREFIX, PROBE_S, Breakers, Guard
-from shared.clients import connect
 from shared.errors import Cancelled, CircuitOpen, FileMissing, StorageServiceError
+from shared.redis.breaker import FAIL_MAX, PREFIX, PROBE_PREFIX, PROBE_S, Breakers, CircuitBreaker
+from shared.redis.connection import connect
+from shared.redis.store import JobStore
 from shared.settings import Settings
-from shared.store import JobStore
 from tests.conftest import wait_until
 from web.queues import reliability_figures
 
@@ -26,7 +26,7 @@ def working() -> str:
     return "fine"
 
 
-def open_up(guard: Guard) -> None:
+def open_up(guard: CircuitBreaker) -> None:
     for _ in range(FAIL_MAX):
         with pytest.raises(StorageServiceError):
             guard(failing)
@@ -45,24 +45,24 @@ def other(config: Settings) -> Iterator[redis.Redis]:
     client.close()
 
 
-def refused(guard: Guard, work: Callable[[], str] = working) -> CircuitOpen:
+def refused(guard: CircuitBreaker, work: Callable[[], str] = working) -> CircuitOpen:
     with pytest.raises(CircuitOpen) as raised:
         guard(work)
     return raised.value
 
 
 def test_five_failures_in_a_row_open_it_for_every_worker(store: JobStore, other: redis.Redis) -> None:
-    open_up(Breakers(store.redis).guard("gcs"))
+    open_up(Breakers(store.redis).of("gcs"))
 
-    error = refused(Breakers(other).guard("gcs"))
+    error = refused(Breakers(other).of("gcs"))
 
     assert 58 < (error.retry_after_s or 0) <= 60
-    assert Breakers(other).guard("gcs").is_open()
-    assert Breakers(other).guard("deepgram")(working) == "fine"
+    assert Breakers(other).of("gcs").is_open()
+    assert Breakers(other).of("deepgram")(working) == "fine"
 
 
 def test_a_success_in_between_starts_the_count_again(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
     for _ in range(3):
         for _ in range(FAIL_MAX - 1):
             with pytest.raises(StorageServiceError):
@@ -71,7 +71,7 @@ def test_a_success_in_between_starts_the_count_again(store: JobStore) -> None:
 
 
 def test_a_refusal_shows_that_the_service_works(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
 
     def refusing() -> str:
         raise FileMissing
@@ -83,7 +83,7 @@ def test_a_refusal_shows_that_the_service_works(store: JobStore) -> None:
 
 
 def test_half_open_lets_one_call_through_across_all_workers(store: JobStore, other: redis.Redis) -> None:
-    guard, elsewhere = Breakers(store.redis).guard("gcs"), Breakers(other).guard("gcs")
+    guard, elsewhere = Breakers(store.redis).of("gcs"), Breakers(other).of("gcs")
     open_up(guard)
     probe_is_due(store.redis, "gcs")
     inside, leave = threading.Event(), threading.Event()
@@ -109,7 +109,7 @@ def test_half_open_lets_one_call_through_across_all_workers(store: JobStore, oth
 
 
 def test_the_others_wait_as_long_again_as_the_probe_has_taken(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
     open_up(guard)
     probe_is_due(store.redis, "gcs")
 
@@ -122,7 +122,7 @@ def test_the_others_wait_as_long_again_as_the_probe_has_taken(store: JobStore) -
 
 
 def test_a_failed_probe_leaves_it_open_for_another_minute(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
     open_up(guard)
     probe_is_due(store.redis, "gcs")
 
@@ -133,7 +133,7 @@ def test_a_failed_probe_leaves_it_open_for_another_minute(store: JobStore) -> No
 
 
 def test_it_probes_by_itself_when_the_time_has_passed(store: JobStore) -> None:
-    guard = Guard(store.redis, "gcs", reset_s=RESET_S)
+    guard = CircuitBreaker(store.redis, "gcs", reset_s=RESET_S)
     open_up(guard)
 
     def is_through() -> bool:
@@ -148,7 +148,7 @@ def test_it_probes_by_itself_when_the_time_has_passed(store: JobStore) -> None:
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, Cancelled])
 def test_an_interruption_is_neither_success_nor_failure(store: JobStore, interruption: type[BaseException]) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
     open_up(guard)
     probe_is_due(store.redis, "gcs")
 
@@ -164,7 +164,7 @@ def test_an_interruption_is_neither_success_nor_failure(store: JobStore, interru
 
 
 def test_calls_of_one_worker_do_not_wait_for_each_other(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("deepgram")
+    guard = Breakers(store.redis).of("deepgram")
     together = threading.Barrier(3, timeout=10)
     threads = [threading.Thread(target=lambda: guard(together.wait)) for _ in range(3)]
     for thread in threads:
@@ -176,7 +176,7 @@ def test_calls_of_one_worker_do_not_wait_for_each_other(store: JobStore) -> None
 
 
 def test_opening_and_closing_are_told_once_each(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
     with capture_logs() as logs:
         open_up(guard)
         refused(guard)
@@ -188,7 +188,7 @@ def test_opening_and_closing_are_told_once_each(store: JobStore) -> None:
 
 
 def test_a_call_that_began_before_the_opening_does_not_open_it_again(store: JobStore) -> None:
-    guard = Breakers(store.redis).guard("gcs")
+    guard = Breakers(store.redis).of("gcs")
 
     def late() -> str:
         open_up(guard)
@@ -203,7 +203,7 @@ def test_a_call_that_began_before_the_opening_does_not_open_it_again(store: JobS
 
 
 def test_the_reliability_page_shows_its_state(store: JobStore) -> None:
-    open_up(Breakers(store.redis).guard("gcs"))
+    open_up(Breakers(store.redis).of("gcs"))
 
     assert reliability_figures(store.redis)["breakers"]["gcs"]["state"] == "open"
 
@@ -211,5 +211,5 @@ def test_the_reliability_page_shows_its_state(store: JobStore) -> None:
 def test_with_redis_away_calls_go_through() -> None:
     nowhere = redis.Redis(host="127.0.0.1", port=1, decode_responses=True)
 
-    assert Breakers(nowhere).guard("gcs")(working) == "fine"
+    assert Breakers(nowhere).of("gcs")(working) == "fine"
     nowhere.close()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.budget import TranscriptionBudget
 from shared.errors import RateLimitExceeded
-from shared.store import JobStore
+from shared.redis.store import JobStore
+from workers.transcription.budget import TranscriptionBudget
 
 
 def test_hours_are_counted_over_all_who_spend_them_and_refused_beyond(store: JobStore) -> None:

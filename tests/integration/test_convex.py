@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.convex import ConvexClient, FunctionFailed, ValidatorRefused
 from shared.errors import ConnectionFailed, ExternalServiceError
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex, type_errors
+from workers.delivery.convex import ConvexClient, FunctionFailed, ValidatorRefused
 
 
 @pytest.fixture(scope="module")

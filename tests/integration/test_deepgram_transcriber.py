@@ -29,9 +29,10 @@ from shared.errors import (
 )
 from shared.progress import silent
 from tests.recordings import ffmpeg, tone
+from workers.media.cutting import Span
 from workers.transcription import deepgram, deepgram_api
+from workers.transcription.chunks import plan
 from workers.transcription.deepgram import DeepgramTranscriber
-from workers.transcription.pieces import Span, plan
 from workers.transcription.transcript import Transcript
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import classify as classification
-from shared.classify import classify
 from shared.errors import KlipError, catalogue
+from shared.net import edges as classification
+from shared.net.edges import classify
 from shared.problems import problem
 from tests.conftest import ROOT
 from tests.integration import error_rows_machine, error_rows_network
@@ -109,7 +109,7 @@ def test_every_class_that_is_told_by_name_exists() -> None:
 
 
 def test_classifying_imports_none_of_the_libraries_it_knows() -> None:
-    program = f"import sys, shared.classify; print([name for name in {HEAVY} if name in sys.modules])"
+    program = f"import sys, shared.net.edges; print([name for name in {HEAVY} if name in sys.modules])"
 
     said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True).stdout
 

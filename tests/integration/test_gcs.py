@@ -14,18 +14,18 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.artifacts import Conflict, sha256_of
-from shared.breaker import FAIL_MAX, Breakers, Call, unguarded
-from shared.cache import LEFT_BEHIND_S, FileCache
+from shared.artifacts.cache import LEFT_BEHIND_S, FileCache
+from shared.artifacts.gcs import RETRY, GcsStore
+from shared.artifacts.store import Conflict, sha256_of
 from shared.errors import CircuitOpen, FileMissing, KlipError, PermissionDenied, StorageServiceError
-from shared.gcs import RETRY, GcsStore
-from shared.store import JobStore
+from shared.redis.breaker import FAIL_MAX, Breakers, Call, unguarded
+from shared.redis.store import JobStore
 from tests.conftest import ROOT
 from tests.peers.flaky import FlakyProxy, running_proxy
 from tests.peers.gcs import make_bucket, objects, running_fake_gcs, running_gcp_emulator
 
 MIB = 2**20
-QUICK = "shared.gcs.RETRY"
+QUICK = "shared.artifacts.gcs.RETRY"
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +295,7 @@ def test_its_breaker_opens_when_the_service_is_down(
 ) -> None:
     monkeypatch.setattr(QUICK, None)
     proxy.fail = lambda _method, _path, _number: True
-    call = Breakers(store.redis).guard("gcs")
+    call = Breakers(store.redis).of("gcs")
     gcs = new_store(bucket, tmp_path / "cache", call=call)
     for _ in range(5):
         with pytest.raises(StorageServiceError):
@@ -311,7 +311,7 @@ def test_the_clients_own_retries_stop_at_the_open_breaker(
     store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QUICK, RETRY.with_delay(initial=0.01, maximum=0.05))
-    gcs = new_store(bucket, tmp_path / "cache", call=Breakers(store.redis).guard("gcs"))
+    gcs = new_store(bucket, tmp_path / "cache", call=Breakers(store.redis).of("gcs"))
     proxy.down = True
 
     with pytest.raises(CircuitOpen):
@@ -325,7 +325,7 @@ def test_a_refusal_is_no_failure_of_the_service(
     store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
 ) -> None:
     monkeypatch.setattr(QUICK, None)
-    call = Breakers(store.redis).guard("gcs")
+    call = Breakers(store.redis).of("gcs")
     gcs = new_store(bucket, tmp_path / "cache", call=call)
     proxy.fail, proxy.refusal = lambda _method, _path, _number: True, lambda _number: (refusal, {})
     for _ in range(FAIL_MAX + 1):
@@ -398,7 +398,7 @@ def test_a_file_in_use_by_another_process_stays_in_the_cache(tmp_path: Path) -> 
     script = f"""
 import sys
 from pathlib import Path
-from shared.cache import FileCache
+from shared.artifacts.cache import FileCache
 cache = FileCache(Path({str(tmp_path / "cache")!r}), limit_bytes=1500)
 print(cache.get("k/a", group="g", fill=lambda p: p.write_bytes(b"x" * 1000), check=lambda p: True), flush=True)
 sys.stdin.read()

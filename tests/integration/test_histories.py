@@ -19,9 +19,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, NetworkTimeout, RateLimitExceeded, UnsupportedFormat
 from shared.jobs import Job, Refused, StageHeld, moved
+from shared.redis.store import CHANNEL, LEASE_MS, PREFIX, Entries, JobStore
+from shared.representations import event_of
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus
-from shared.store import CHANNEL, LEASE_MS, PREFIX, Entries, JobStore
-from shared.views import event_of
 
 CREATED_AT = "2026-11-22T10:00:00.000Z"
 MAX_ACTIVE = 3

@@ -15,18 +15,18 @@ from threading import Thread
 import pytest
 
 from shared import jobs
-from shared.artifacts import FolderStore
-from shared.cache import KEPT_UNUSED_S, LEFT_BEHIND_S, PINNED_GROUPS, FileCache
-from shared.clients import connect
+from shared.artifacts.cache import KEPT_UNUSED_S, LEFT_BEHIND_S, PINNED_GROUPS, FileCache
+from shared.artifacts.folder import FolderStore
 from shared.jobs import Job, utc_now
+from shared.redis.connection import connect
+from shared.redis.embedded import free_port
+from shared.redis.store import JobStore
 from shared.settings import Settings
-from shared.store import JobStore
-from shared.valkey import free_port
 from shared.work_folder import occupy, remove_unless_occupied
-from tasks.strays import HALF_WRITTEN_S, remove_strays
 from tasks.workspace import Workspace
 from tests.conftest import ROOT, wait_until
 from tests.integration.test_store import cancel, claim, new_job
+from workers.delivery.orphans import HALF_WRITTEN_S, remove_strays
 from workers.housekeeping import EVERY_S, clean, clean_if_due, start_if_due
 
 DAY_S = 24 * 3600

@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from shared import jobs, outbox
-from shared.breaker import PREFIX as BREAKER
-from shared.breaker import Breakers
-from shared.convex import ConvexClient
+from shared import jobs
 from shared.errors import NetworkTimeout
 from shared.jobs import Job, utc_now
+from shared.redis import outbox
+from shared.redis.breaker import PREFIX as BREAKER
+from shared.redis.breaker import Breakers
+from shared.redis.store import JobStore
 from shared.stages import STAGES
-from shared.store import JobStore
-from tasks.mirror import GIVE_UP_MS, MirrorSender, forget_all
-from tasks.sweep import now_ms, sweep
 from tests.integration.test_store import new_job
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.flaky import running_proxy
+from workers.delivery.convex import ConvexClient
+from workers.delivery.mirror import GIVE_UP_MS, MirrorSender, forget_all
+from workers.delivery.sweep import now_ms, sweep
 
 PUBLIC = "https://klip.example"
 RESULTS = {"highlights": 1, "audio_url": "/api/v1/analysis/job1/files/audio.m4a", "video_url": None}
@@ -40,7 +41,7 @@ def peer(server: ConvexPeer) -> ConvexPeer:
 
 @pytest.fixture
 def sender(store: JobStore, peer: ConvexPeer) -> MirrorSender:
-    call = Breakers(store.redis).guard("convex")
+    call = Breakers(store.redis).of("convex")
     return MirrorSender(store, ConvexClient(peer.url, DEPLOY_KEY, call=call), public_url=PUBLIC)
 
 
@@ -239,7 +240,7 @@ def test_a_refusal_is_told_once_with_the_field_and_not_tried_again(
     told = [entry for entry in logs if entry["event"] == "mirror_refused"]
     assert [entry["field"] for entry in told] == ["twitchId"]
     assert not store.redis.exists(outbox.MIRROR_DUE)
-    assert not Breakers(store.redis).guard("convex").is_open()
+    assert not Breakers(store.redis).of("convex").is_open()
 
 
 def test_a_change_during_the_send_is_sent_next(store: JobStore, peer: ConvexPeer, sender: MirrorSender) -> None:

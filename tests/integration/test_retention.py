@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from shared import jobs
-from shared.artifacts import FolderStore
+from shared.artifacts.folder import FolderStore
 from shared.errors import JobNotFound, StorageServiceError
 from shared.jobs import moved, utc_now
-from shared.store import JobStore
-from tasks.retention import HOLDER, remove_old_jobs
+from shared.redis.store import JobStore
 from tests.integration.test_store import claim, new_job
+from workers.delivery.retention import HOLDER, remove_old_jobs
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ import pytest
 import redis
 
 from shared import jobs
-from shared.clients import connect
 from shared.jobs import Job, moved, utc_now
+from shared.redis.connection import connect
+from shared.redis.store import JobStore
 from shared.settings import read_settings
 from shared.stages import QUEUES, STAGES, JobStatus
-from shared.store import JobStore
 from tests.conftest import ROOT, running_valkey, wait_until
 from tests.integration.scripted_stages import runs_key
 from tests.unit.test_jobs import new_job

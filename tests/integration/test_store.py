@@ -9,8 +9,8 @@ import pytest
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, Options, StageHeld, utc_now
+from shared.redis.store import CHANNEL, LEASE_MS, PREFIX, JobStore
 from shared.stages import STAGES, JobStatus
-from shared.store import CHANNEL, LEASE_MS, PREFIX, JobStore
 
 
 def new_job(number: int = 1, *, owner: str = "", fingerprint: str | None = None) -> Job:

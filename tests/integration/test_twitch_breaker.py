@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.breaker import FAIL_MAX, PREFIX, Breakers, Guard
 from shared.errors import ChatUnavailable, CircuitOpen, ExternalServiceError, KlipError
 from shared.progress import silent
-from shared.store import JobStore
+from shared.redis.breaker import FAIL_MAX, PREFIX, Breakers, CircuitBreaker
+from shared.redis.store import JobStore
 from tests.conftest import wait_until
 from tests.peers.flaky import running_proxy
 from tests.peers.twitch import WEB_CLIENT
@@ -36,20 +36,20 @@ def twitch(running: TwitchPeer) -> TwitchPeer:
 
 
 @pytest.fixture
-def guard(store: JobStore) -> Guard:
-    return Breakers(store.redis).guard("twitch")
+def guard(store: JobStore) -> CircuitBreaker:
+    return Breakers(store.redis).of("twitch")
 
 
-def probe_is_due(guard: Guard, store: JobStore) -> None:
+def probe_is_due(guard: CircuitBreaker, store: JobStore) -> None:
     """Turn the clock: the breaker opened long ago."""
     store.redis.hset(PREFIX + guard.service, "opened_at", 0)
 
 
-def describe(twitch: TwitchPeer, guard: Guard) -> None:
+def describe(twitch: TwitchPeer, guard: CircuitBreaker) -> None:
     twitch.source(call=guard).describe()
 
 
-def open_up(twitch: TwitchPeer, guard: Guard) -> None:
+def open_up(twitch: TwitchPeer, guard: CircuitBreaker) -> None:
     twitch.fault("gql:metadata", status=503)
     with suppress(ExternalServiceError):
         describe(twitch, guard)
@@ -59,7 +59,7 @@ def open_up(twitch: TwitchPeer, guard: Guard) -> None:
 
 @pytest.mark.parametrize("broken", ["gql:metadata", "gql:token", "usher:", "playlist:"])
 def test_no_more_than_five_requests_of_one_kind_reach_a_service_that_is_down(
-    twitch: TwitchPeer, guard: Guard, broken: str
+    twitch: TwitchPeer, guard: CircuitBreaker, broken: str
 ) -> None:
     twitch.fault(broken, status=503)
 
@@ -75,7 +75,7 @@ def test_no_more_than_five_requests_of_one_kind_reach_a_service_that_is_down(
 
 
 def test_retries_of_several_segments_at_once_stop_at_the_open_breaker(
-    twitch: TwitchPeer, guard: Guard, tmp_path: Path
+    twitch: TwitchPeer, guard: CircuitBreaker, tmp_path: Path
 ) -> None:
     twitch.fault("segment:", status=502)
     source = twitch.source(call=guard, segments_at_once=AT_ONCE)
@@ -87,7 +87,7 @@ def test_retries_of_several_segments_at_once_stop_at_the_open_breaker(
 
 
 def test_a_fetch_that_met_the_open_breaker_goes_on_where_it_stopped(
-    twitch: TwitchPeer, guard: Guard, store: JobStore, tmp_path: Path
+    twitch: TwitchPeer, guard: CircuitBreaker, store: JobStore, tmp_path: Path
 ) -> None:
     twitch.fault("segment:", skip=8, status=502)
     with pytest.raises(CircuitOpen):
@@ -104,7 +104,7 @@ def test_a_fetch_that_met_the_open_breaker_goes_on_where_it_stopped(
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_segments_that_are_gone_are_no_failure_of_the_service(
-    twitch: TwitchPeer, guard: Guard, tmp_path: Path, status: int
+    twitch: TwitchPeer, guard: CircuitBreaker, tmp_path: Path, status: int
 ) -> None:
     twitch.fresh(seconds=SECONDS, missing=list(range(4, 4 + 2 * FAIL_MAX)), missing_status=status)
 
@@ -116,7 +116,7 @@ def test_segments_that_are_gone_are_no_failure_of_the_service(
 
 @pytest.mark.parametrize("access", ["private", "subscribers", "deleted"])
 def test_a_video_that_twitch_refuses_is_no_failure_of_the_service(
-    twitch: TwitchPeer, guard: Guard, access: str
+    twitch: TwitchPeer, guard: CircuitBreaker, access: str
 ) -> None:
     twitch.fresh(seconds=SECONDS, access=access)
     for _ in range(FAIL_MAX + 1):
@@ -126,7 +126,7 @@ def test_a_video_that_twitch_refuses_is_no_failure_of_the_service(
     assert not guard.is_open()
 
 
-def test_one_request_of_all_that_wait_is_the_probe(twitch: TwitchPeer, guard: Guard, store: JobStore) -> None:
+def test_one_request_of_all_that_wait_is_the_probe(twitch: TwitchPeer, guard: CircuitBreaker, store: JobStore) -> None:
     open_up(twitch, guard)
     probe_is_due(guard, store)
     refusals_before = int(store.redis.hget(PREFIX + "twitch", "refusals") or 0)
@@ -148,7 +148,7 @@ def test_one_request_of_all_that_wait_is_the_probe(twitch: TwitchPeer, guard: Gu
 
 
 def test_a_cancelled_fetch_neither_opens_nor_closes_it(
-    twitch: TwitchPeer, guard: Guard, store: JobStore, tmp_path: Path
+    twitch: TwitchPeer, guard: CircuitBreaker, store: JobStore, tmp_path: Path
 ) -> None:
     source = twitch.source(call=guard, segments_at_once=1)
     twitch.control(link={"bytes_per_s": 20_000})
@@ -169,13 +169,13 @@ def test_a_cancelled_fetch_neither_opens_nor_closes_it(
     assert guard.is_open()
 
 
-def fetch_chat(twitch: TwitchPeer, guard: Guard, folder: Path) -> Any:
+def fetch_chat(twitch: TwitchPeer, guard: CircuitBreaker, folder: Path) -> Any:
     return twitch.source(call=guard).fetch_chat(folder / "chat.jsonl", work=folder, progress=silent)
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"truncate": 0.5}, {"body": "<html>", "status": 200}])
 def test_an_outage_is_never_taken_for_a_video_without_chat(
-    twitch: TwitchPeer, guard: Guard, tmp_path: Path, fault: dict[str, Any]
+    twitch: TwitchPeer, guard: CircuitBreaker, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     twitch.fault("comments:", **fault)
 
@@ -189,7 +189,7 @@ def test_an_outage_is_never_taken_for_a_video_without_chat(
 
 
 def test_a_client_id_that_may_not_page_is_no_failure_of_the_service(
-    twitch: TwitchPeer, guard: Guard, tmp_path: Path
+    twitch: TwitchPeer, guard: CircuitBreaker, tmp_path: Path
 ) -> None:
     twitch.fresh(seconds=SECONDS, comments=600)
     twitch.control(integrity=[WEB_CLIENT, CURSOR_CLIENT_ID])
@@ -200,7 +200,9 @@ def test_a_client_id_that_may_not_page_is_no_failure_of_the_service(
     assert not guard.is_open()
 
 
-def test_a_chat_that_no_client_may_ask_for_is_unavailable(twitch: TwitchPeer, guard: Guard, tmp_path: Path) -> None:
+def test_a_chat_that_no_client_may_ask_for_is_unavailable(
+    twitch: TwitchPeer, guard: CircuitBreaker, tmp_path: Path
+) -> None:
     refusal = {"errors": [{"message": "failed integrity check"}], "data": None}
     twitch.fault("comments:", body=refusal, status=200)
 

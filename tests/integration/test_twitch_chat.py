@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.errors import ChatUnavailable, ExternalServiceError, RateLimitExceeded
+from shared.net.retry import RetryPolicy
 from shared.progress import silent
-from shared.retry import RetryPolicy
 from tests.peers.twitch import WEB_CLIENT
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 from tests.peers.twitch_vods import ChatLog

@@ -14,7 +14,7 @@ from shared.progress import silent
 from tests.peers.twitch import CDN, CDN_HOST
 from tests.peers.twitch_process import QUICK, TwitchPeer, running_twitch
 from workers.download.direct import DirectSource
-from workers.download.media import probe
+from workers.media.remux import probe
 
 MASTER = f"{CDN}/t1/42/chunked/index-dvr.m3u8"
 HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n"

@@ -11,9 +11,9 @@ import pytest
 from shared.errors import InsufficientStorage, KlipError
 from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer, running_twitch
-from workers.download.media import probe
-from workers.download.sources import Sound
 from workers.download.twitch import TwitchSource
+from workers.media.audio_track import Sound
+from workers.media.remux import probe
 
 SECONDS = 48.0
 

@@ -3,14 +3,15 @@
 from dataclasses import replace
 from functools import partial
 
-from shared import jobs, outbox
+from shared import jobs
 from shared.jobs import utc_now
-from shared.webhooks import WebhookSender
-from tasks.sweep import sweep
-from tasks.webhooks import WebhookDelivery
+from shared.redis import outbox
 from tests.integration.conftest import Web
 from tests.integration.test_store import new_job
 from tests.peers.receiver import running_receiver
+from workers.delivery.sweep import sweep
+from workers.delivery.webhook_sender import WebhookSender
+from workers.delivery.webhooks import WebhookDelivery
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -11,10 +11,10 @@ import redis
 from openapi_schema_validator import OAS30Validator
 
 from shared import jobs
-from shared.breaker import Guard
 from shared.errors import ConnectionFailed
 from shared.jobs import utc_now
-from shared.pools import say_alive
+from shared.redis.breaker import CircuitBreaker
+from shared.redis.pools import say_alive
 from shared.stages import QUEUES, STAGES
 from tests.conftest import running_valkey
 from tests.integration.conftest import Web, running_web
@@ -89,7 +89,7 @@ def test_reliability_lists_retries_and_breakers(web: Web) -> None:
     web.store.redis.hset("klip:retries", mapping={"twitch": 3, "deepgram": 1})
     for _ in range(5):
         with pytest.raises(ConnectionFailed):
-            Guard(web.store.redis, "deepgram")(_fail)
+            CircuitBreaker(web.store.redis, "deepgram")(_fail)
 
     answer = web.http.get("/api/v1/reliability").json()
 
@@ -116,7 +116,7 @@ def test_metrics_count_retries_by_stage_and_reason(web: Web) -> None:
 
 def test_metrics_follow_a_breaker_that_opens_and_closes(web: Web) -> None:
     # Given a service that failed five times, the fifth of which opened its breaker
-    guard = Guard(web.store.redis, "deepgram", reset_s=0.001)
+    guard = CircuitBreaker(web.store.redis, "deepgram", reset_s=0.001)
     for _ in range(5):
         with pytest.raises(ConnectionFailed):
             guard(_fail)

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from shared import jobs, outbox
+from shared import jobs
 from shared.errors import WorkerLost
 from shared.jobs import Job, utc_now
+from shared.redis import outbox
+from shared.redis.store import JobStore
 from shared.stages import STAGES
-from shared.store import JobStore
-from shared.webhooks import WAITS_S, WebhookSender
-from tasks.sweep import now_ms, sweep
-from tasks.webhooks import MAX_KEPT, WebhookDelivery
 from tests.integration.test_store import new_job
 from tests.peers.receiver import Receiver, running_receiver
+from workers.delivery.sweep import now_ms, sweep
+from workers.delivery.webhook_sender import WAITS_S, WebhookSender
+from workers.delivery.webhooks import MAX_KEPT, WebhookDelivery
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PUBLIC = "https://klip.example"

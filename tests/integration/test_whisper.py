@@ -10,7 +10,7 @@ from shared.errors import UnsupportedLanguage
 from shared.progress import silent
 from tests.recordings import SPEECH, SPEECH_TEXT, ffmpeg
 from workers.transcription import whisper
-from workers.transcription.pieces import plan
+from workers.transcription.chunks import plan
 from workers.transcription.transcript import Transcript
 from workers.transcription.whisper import WhisperTranscriber
 

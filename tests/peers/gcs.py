@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from shared.valkey import free_port
+from shared.redis.embedded import free_port
 from tests.conftest import wait_until
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from shared.retry import RetryPolicy
+from shared.net.retry import RetryPolicy
 from tests.conftest import wait_until
 from tests.peers.twitch import CDN_HOST, WEB_CLIENT
 from workers.download.twitch import TwitchSource

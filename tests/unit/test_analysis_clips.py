@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import FileMissing, UnsupportedFormat
 from tests.unit.analysis_made import write_video
-from workers.analysis.clips import cut_clip, thumbnail
+from workers.media.clips import cut_clip, thumbnail
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 

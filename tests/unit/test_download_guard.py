@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from shared.errors import DnsResolutionFailed, KlipError, UnsupportedSource
-from shared.guard import Egress, any_host, convert, guarded_session, is_public
-from workers.download.transfer import send
+from shared.net.egress import Egress, any_host, convert, is_public, restricted_session
+from workers.download.http import send
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946"])
@@ -80,7 +80,7 @@ def test_what_is_not_allowed_has_no_route(url: str) -> None:
 def test_a_name_that_points_to_a_private_address_is_not_dialled() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
-        session = guarded_session(Egress(allowed=any_host))
+        session = restricted_session(Egress(allowed=any_host))
         url = f"https://localhost:{server.getsockname()[1]}/"
 
         with pytest.raises(UnsupportedSource):
@@ -92,7 +92,7 @@ def test_a_name_that_points_to_a_private_address_is_not_dialled() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_told_as_such() -> None:
-    session = guarded_session(Egress(allowed=any_host))
+    session = restricted_session(Egress(allowed=any_host))
 
     with pytest.raises(DnsResolutionFailed):
         send(session, "GET", "https://no-such-host.invalid/", timeout=(1, 1))

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import KlipError, UnsupportedFormat, UnsupportedSource, VideoNotReady, VideoSizeExceeded
+from workers.download.hls_recording import run_numbers
 from workers.download.playlist import Rendition, Resource, by_picture, by_sound, parse_master, parse_media
-from workers.download.recording import run_numbers
 from workers.download.twitch import muted_address
 
 URL = "https://cdn.example.com/vod/index.m3u8"

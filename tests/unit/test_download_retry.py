@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.errors import ExternalServiceError, NetworkTimeout, RateLimitExceeded, VideoNotFound
-from shared.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy, call_with_retry, parse_retry_after
+from shared.net.retry import EXTERNAL, NETWORK, PROCESSING, RetryPolicy, call_with_retry, parse_retry_after
 
 RETRIED = (NetworkTimeout, RateLimitExceeded, VideoNotFound)
 

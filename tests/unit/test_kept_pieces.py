@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.artifacts import FolderStore
+from shared.artifacts.folder import FolderStore
 from shared.progress import silent
-from tasks.pieces import KeptPieces
+from tasks.checkpoints import Checkpoints
 from tasks.workspace import Workspace
 from tests.unit.test_jobs import new_job
 
 
-def pieces_on(machine: Path, store: FolderStore) -> KeptPieces:
+def pieces_on(machine: Path, store: FolderStore) -> Checkpoints:
     work = Workspace(new_job(), "transcribe", store=store, root=machine)
-    return KeptPieces(work, work.subfolder("pieces"))
+    return Checkpoints(work, work.subfolder("pieces"))
 
 
 def test_what_one_machine_kept_another_one_has(tmp_path: Path) -> None:

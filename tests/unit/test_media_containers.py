@@ -9,8 +9,8 @@ import pytest
 from shared.errors import FileMissing, InsufficientStorage, UnsupportedFormat
 from shared.progress import silent
 from tests.recordings import AAC, H264, ffmpeg, recording, tone
-from workers.download.containers import converted_errors, sniff
-from workers.download.media import copy_sound, probe
+from workers.media.demuxers import converted_errors, sniff
+from workers.media.remux import copy_sound, probe
 
 KINDS = {
     "a.mp4": ("mov", (*H264, *AAC)),

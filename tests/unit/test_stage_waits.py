@@ -17,7 +17,7 @@ from shared.errors import (
     UnsupportedFormat,
 )
 from shared.jobs import Job
-from shared.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, ROOM
+from shared.net.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, ROOM
 from tasks.stage import MAX_CIRCUIT_WAIT_S, wait_s
 from tests.unit.test_jobs import new_job
 

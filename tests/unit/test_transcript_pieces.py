@@ -9,10 +9,11 @@ import pytest
 
 from shared.errors import UnsupportedFormat
 from tests.recordings import SPEECH, ffmpeg, tone
-from workers.transcription.pieces import PieceStore, Span, plan, quietest_s
-from workers.transcription.sound import RATE, duration_s, read_samples
+from workers.media.cutting import Span
+from workers.media.speech_samples import RATE, duration_s, read_samples
+from workers.transcription.chunks import PieceStore, plan, quietest_s
+from workers.transcription.hallucinations import without_loops
 from workers.transcription.transcript import Word
-from workers.transcription.unlikely import without_loops
 
 
 @pytest.fixture

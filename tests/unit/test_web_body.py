@@ -3,7 +3,8 @@
 import pytest
 
 from shared.errors import MalformedRequest
-from web.body import flat, parse_object
+from web.blueprints import flat
+from web.request_body import parse_object
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from tests.conftest import SettingsMaker
-from web.analyze import base_url, source_name
-from web.display import clock, jobs_shown, progress_shown, results_shown
+from web.cli.analyze import base_url, source_name
+from web.cli.display import clock, jobs_shown, progress_shown, results_shown
 
 
 def shown(width: int = 120) -> tuple[Console, StringIO]:

@@ -9,7 +9,7 @@ from shared.errors import InvalidRequest, KlipError
 from shared.jobs import Job
 from shared.settings import Settings
 from tests.conftest import SettingsMaker
-from web.body import flat
+from web.blueprints import flat
 from web.schemas import SubmissionSchema
 from web.submission import new_job
 

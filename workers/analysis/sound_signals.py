@@ -8,8 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.progress import Progress, silent
-from workers.analysis.sound_decode import Samples, decode, sample_rate
 from workers.analysis.stats import Floats
+from workers.media.decode import Samples, decode, sample_rate
 
 WAVEFORM_POINTS = 20_000
 SILENCE_LUFS = -60.0

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from shared.classify import shortage
 from shared.errors import ChatUnavailable
+from shared.net.edges import shortage
 
 CHUNK_BYTES = 256 * 1024
 MOST_BYTES = 2 * 1024**3  # unpacked

@@ -6,17 +6,18 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, VideoSizeExceeded, VideoUnavailable
-from shared.guard import Egress, guarded_session
+from shared.net.egress import Egress, restricted_session
+from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
-from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
-from workers.download.containers import HEAD_BYTES, NOT_A_RECORDING, sniff
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
-from workers.download.media import copy_sound, copy_video, probe
+from workers.download.hls_recording import HlsRecording, Playlist, Purpose
+from workers.download.http import RETRIED, check_status, converted_errors, send
 from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
-from workers.download.recording import HlsRecording, Playlist, Purpose
-from workers.download.sources import ChatSummary, Part, Sound, Video
-from workers.download.transfer import RETRIED, check_status, converted_errors, send
+from workers.download.sources import ChatSummary, Part, Video
+from workers.media.audio_track import Sound
+from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
+from workers.media.remux import copy_sound, copy_video, probe
 
 PLAYLIST_MARK = b"#EXTM3U"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -51,7 +52,7 @@ class DirectSource:
         self._egress = Egress(allowed=hosts.__contains__, host_map=mapped, private=allow_private)
         self._egress.route(url)
         self._url = url
-        self._session = guarded_session(self._egress)
+        self._session = restricted_session(self._egress)
         self._max_s = max_hours * 3600
         self._limits = FileLimits(int(max_hours * BYTES_PER_HOUR), min_free_bytes)
         self._retry = retry

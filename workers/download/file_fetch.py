@@ -8,11 +8,11 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from shared.errors import ConnectionFailed, VideoNotFound, VideoSizeExceeded, VideoUnavailable
+from shared.net.retry import RetryPolicy, call_with_retry
 from shared.progress import Progress
-from shared.retry import RetryPolicy, call_with_retry
 from workers.download.hls import StallWatch
+from workers.download.http import RETRIED, Session, check_status, converted_errors, pause, send
 from workers.download.ledger import check_space, disk_errors
-from workers.download.transfer import RETRIED, Session, check_status, converted_errors, pause, send
 
 READ_BYTES = 512 * 1024
 CHECK_SPACE_EVERY_BYTES = 32 * 2**20

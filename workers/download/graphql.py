@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from shared.breaker import Call, unguarded
 from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
-from workers.download.transfer import Session, check_status, json_of, send
+from shared.redis.breaker import Call, unguarded
+from workers.download.http import Session, check_status, json_of, send
 
 GQL_URL = "https://gql.twitch.tv/gql"
 SERVICE = "Twitch"

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import requests
 from urllib3.exceptions import ProtocolError
 
-from shared.breaker import Call, unguarded
 from shared.errors import Cancelled, ConnectionFailed, NetworkTimeout, UnsupportedFormat, VideoSizeExceeded
-from shared.retry import RetryPolicy, call_with_retry
+from shared.net.retry import RetryPolicy, call_with_retry
+from shared.redis.breaker import Call, unguarded
+from workers.download.http import RETRIED, Session, check_status, converted_errors, send
 from workers.download.ledger import Kind
 from workers.download.playlist import Resource, Segment
-from workers.download.transfer import RETRIED, Session, check_status, converted_errors, send
 
 READ_BYTES = 512 * 1024
 GRANULE_BYTES = 512 * 1024

@@ -17,13 +17,12 @@ from av.stream import Stream
 
 from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.progress import Progress
-from workers.download.containers import open_media
-from workers.download.demux import mp4_output, picture_of, read_packets, sound_of
-from workers.download.picture_track import PictureTrack, picture_track
 from workers.download.playlist import Segment
-from workers.download.sound_track import CannotCopy, CopiedTrack, EncodedTrack, SoundTrack
-from workers.download.sources import Sound
-from workers.download.timeline import LONGEST_HOLE_S
+from workers.media.audio_track import CannotCopy, CopiedTrack, EncodedTrack, Sound, SoundTrack
+from workers.media.demux import mp4_output, picture_of, read_packets, sound_of
+from workers.media.demuxers import open_media
+from workers.media.sample_clock import LONGEST_HOLE_S
+from workers.media.video_track import PictureTrack, picture_track
 
 JUMP_S = 1.0  # timestamps that leave the playlist's times by more were set anew
 REPORT_EVERY_S = 0.5

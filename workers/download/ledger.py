@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Self
 
-from shared.classify import shortage
 from shared.errors import InsufficientStorage
+from shared.net.edges import shortage
 from workers.download.playlist import Segment
 
 LEDGER = "ledger.jsonl"

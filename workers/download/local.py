@@ -14,8 +14,9 @@ from shared.errors import (
 )
 from shared.progress import Progress
 from workers.download.chat_import import import_chat
-from workers.download.media import copy_sound, copy_video, probe
-from workers.download.sources import ChatSummary, Part, Sound, Video
+from workers.download.sources import ChatSummary, Part, Video
+from workers.media.audio_track import Sound
+from workers.media.remux import copy_sound, copy_video, probe
 
 OUTSIDE = "The name leads out of the media folder."
 

@@ -12,18 +12,18 @@ from streamlink.options import Options
 from streamlink.session.session import Streamlink
 from streamlink.stream.hls.hls import HLSStream
 
-from shared.breaker import Call, unguarded
 from shared.errors import (
     ExternalServiceError,
     KlipError,
     RateLimitExceeded,
     VideoUnavailable,
 )
-from shared.guard import Egress, convert, guard
-from shared.retry import EXTERNAL, RetryPolicy, call_with_retry, parse_retry_after
+from shared.net.egress import Egress, convert, restrict
+from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry, parse_retry_after
+from shared.redis.breaker import Call, unguarded
+from workers.download.hls_recording import Playlist, Purpose
+from workers.download.http import RETRIED, check_status, send
 from workers.download.playlist import Rendition, by_picture, by_sound, parse_media, renditions_of
-from workers.download.recording import Playlist, Purpose
-from workers.download.transfer import RETRIED, check_status, send
 
 USHER = "usher.ttvnw.net"
 VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # where VODs and their playlists are
@@ -70,7 +70,7 @@ class Resolver:
         egress = Egress(allowed=lambda host: is_twitch_host(host) or host in host_map, host_map=host_map)
         self._streamlink = Streamlink({"no-plugin-cache": True})
         self.session: requests.Session = self._streamlink.http
-        guard(self.session, egress, connections=CONNECTIONS)
+        restrict(self.session, egress, connections=CONNECTIONS)
         self.session.hooks["response"].append(self._note)
 
     def renditions(self) -> list[Rendition]:
@@ -150,7 +150,7 @@ class Resolver:
 
 
 def _known_cause(error: BaseException) -> KlipError | None:
-    """What requests or the guard raised, which streamlink wraps in its own errors."""
+    """What requests or the egress raised, which streamlink wraps in its own errors."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, KlipError):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from shared.progress import Progress
+from workers.media.audio_track import Sound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,6 @@ class Video:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-class Sound(NamedTuple):
-    """The sound track as fetched: its real length and what the user should know about it."""
-
-    duration_seconds: float
-    warnings: tuple[str, ...] = ()
 
 
 class ChatSummary(NamedTuple):

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.breaker import Call, unguarded
 from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSizeExceeded
+from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
-from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
+from shared.redis.breaker import Call, unguarded
 from workers.download.graphql import Graphql, Metadata, metadata_of
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
-from workers.download.recording import HlsRecording
+from workers.download.hls_recording import HlsRecording
+from workers.download.http import RETRIED
 from workers.download.resolver import Resolver
-from workers.download.sources import ChatSummary, Part, Sound, Video
-from workers.download.transfer import RETRIED
+from workers.download.sources import ChatSummary, Part, Video
 from workers.download.vod_chat import ChatSettings, fetch_chat
+from workers.media.audio_track import Sound
 
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
 

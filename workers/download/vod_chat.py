@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from shared.errors import Cancelled, ChatUnavailable, ExternalServiceError
+from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
-from shared.retry import EXTERNAL, RetryPolicy, call_with_retry
 from workers.chatlog import Comment, read_comments, write_comment
 from workers.download.chat_pages import ChatPages, CursorRefused, NoComments, Page, Position
 from workers.download.graphql import Graphql
+from workers.download.http import RETRIED
 from workers.download.ledger import disk_errors
 from workers.download.sources import ChatSummary
-from workers.download.transfer import RETRIED
 
 SLICES_PER_RANGE = 8  # finer slices than ranges: busy hours would leave the others waiting
 MIN_SLICE_S = 60

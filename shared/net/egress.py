@@ -1,0 +1,228 @@
+"""Which servers we talk to: every request, redirect and playlist entry passes here, down to the address dialled.
+
+An `Egress` says which hosts are allowed; a session made by `restricted_session` (or one that `restrict` was called on)
+can't reach anything else: names are checked before each hop, addresses after DNS and before the connection, so a name
+that changes its address between check and use gains nothing.
+"""
+
+import ipaddress
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+
+from shared.errors import ConnectionFailed, KlipError, NetworkTimeout, UnclassifiedError, UnsupportedSource
+from shared.net.edges import classify
+from shared.source_url import split_address
+
+MAX_REDIRECTS = 5
+MAX_BODY_BYTES = 16 * 2**20  # of an answer that is read whole: playlists, GraphQL
+MAX_BODY_SECONDS = 60.0
+DEFAULT_TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
+ASTRAY = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+
+HostRule = Callable[[str], bool]
+
+
+def any_host(_host: str) -> bool:
+    """Every name is allowed; only its addresses are checked."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Egress:
+    """Where requests may go.
+
+    allowed: whether a host name is.  host_map: host to base URL, sends requests for that host elsewhere
+    (TWITCH_HOST_MAP).  private: `host:port` that may be private and plain http (ALLOW_PRIVATE_HOSTS).
+    """
+
+    allowed: HostRule
+    host_map: Mapping[str, str] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
+
+    def route(self, url: str) -> str:
+        """The address to send a request for `url` to. Raises UnsupportedSource when it may not be sent."""
+        host, port, scheme = split_address(url)
+        if (base := self.host_map.get(host)) is not None and (scheme, port) == ("https", 443):
+            parts = urlsplit(url)
+            return base.rstrip("/") + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        authority = f"{host}:{port}"
+        listed = authority in self.private
+        if not self.allowed(authority) and not (self.allowed(host) and (listed or port == 443)):
+            raise UnsupportedSource("A request to a host that is not allowed was refused.")
+        if scheme != "https" and not listed:
+            raise UnsupportedSource("A request that was not https was refused.")
+        return url
+
+    def may_be_private(self, host: str, port: int) -> bool:
+        """Whether `host:port` may have an address that is not public."""
+        return f"{host}:{port}" in self.private or f"{host}:{port}" in self._mapped_to()
+
+    def _mapped_to(self) -> frozenset[str]:
+        addresses = (split_address(base) for base in self.host_map.values())
+        return frozenset(f"{host}:{port}" for host, port, _scheme in addresses)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet (also as an IPv4 address inside an IPv6 one)."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_unspecified)
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def public_addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+    """`getaddrinfo` rows of `host`. Raises UnsupportedSource unless every one is public, socket.gaierror from DNS."""
+    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not all(is_public(str(row[4][0])) for row in rows):
+        raise UnsupportedSource("A request to a private address was refused.")
+    return rows
+
+
+class _Dialer:
+    """Connects to addresses that were checked, in place of urllib3's lookup-and-connect."""
+
+    egress: Egress
+
+    def _new_conn(self) -> socket.socket:
+        conn = cast(HTTPConnection, self)
+        try:
+            sock = self._connect(conn)
+        except socket.gaierror as error:
+            raise NameResolutionError(conn.host, conn, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(conn, f"Connection to {conn.host} timed out") from error
+        except OSError as error:
+            raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
+        sys.audit("http.client.connect", conn, conn.host, conn.port)
+        return sock
+
+    def _connect(self, conn: HTTPConnection) -> socket.socket:
+        host, port = conn.host, conn.port
+        if self.egress.may_be_private(host, port):
+            rows = cast("list[tuple[Any, ...]]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        else:
+            rows = public_addresses(host, port)
+        failure: OSError = OSError("no address")
+        for family, kind, protocol, _name, address in rows:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in conn.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(conn.timeout)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                return sock
+        raise failure
+
+
+def _pool_classes(egress: Egress) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("RestrictedHTTPConnection", (_Dialer, HTTPConnection), {"egress": egress})
+    secure = type("RestrictedHTTPSConnection", (_Dialer, HTTPSConnection), {"egress": egress})
+    return {
+        "http": type("RestrictedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("RestrictedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+class EgressAdapter(HTTPAdapter):
+    """Sends a request, or one hop of a redirect, only where `egress` lets it go."""
+
+    def __init__(self, egress: Egress, *, connections: int = 16) -> None:
+        self._egress = egress
+        super().__init__(pool_connections=connections, pool_maxsize=connections)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: object) -> None:
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block)
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._egress)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send `request`; an answer that isn't streamed is read here, bounded in size and time."""
+        asked = request.url or ""
+        request.url = self._egress.route(asked)
+        try:
+            response = super().send(request, stream, timeout or DEFAULT_TIMEOUT_S, verify, cert, proxies={})
+        finally:
+            request.url = asked
+        response.url = asked
+        if not stream:
+            response.raw = _read_whole(response)
+        return response
+
+
+def _read_whole(response: requests.Response) -> BytesIO:
+    """The whole body. Raises ConnectionFailed past MAX_BODY_BYTES and NetworkTimeout past MAX_BODY_SECONDS."""
+    body = BytesIO()
+    deadline = time.monotonic() + MAX_BODY_SECONDS
+    try:
+        # `read1` gives what there is, so a server that sends byte by byte can't hold us in one call.
+        while chunk := response.raw.read1(64 * 1024, decode_content=True):
+            body.write(chunk)
+            if body.tell() > MAX_BODY_BYTES:
+                raise ConnectionFailed("A server sent a far too long answer.")
+            if time.monotonic() > deadline:
+                raise NetworkTimeout
+    except HTTPError as error:
+        raise convert(error) from error
+    finally:
+        if response.raw.closed:
+            response.raw.release_conn()
+        else:
+            response.raw.close()
+    body.seek(0)
+    return body
+
+
+def restrict(session: requests.Session, egress: Egress, *, connections: int = 16) -> None:
+    """Make `session` unable to reach anything that `egress` does not allow; proxies and .netrc are not used."""
+    session.trust_env = False
+    session.max_redirects = MAX_REDIRECTS
+    session.adapters.clear()
+    adapter = EgressAdapter(egress, connections=connections)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+
+
+def restricted_session(egress: Egress, *, connections: int = 16) -> requests.Session:
+    """A new session behind `restrict`."""
+    session = requests.Session()
+    restrict(session, egress, connections=connections)
+    return session
+
+
+def convert(error: Exception) -> KlipError:
+    """The catalogue's error for what `requests`, urllib3 or a socket raised."""
+    if isinstance(error, ASTRAY):
+        return UnsupportedSource("A server sent us in circles or to an address that is not allowed.")
+    known = classify(error)
+    return ConnectionFailed() if isinstance(known, UnclassifiedError) else known

@@ -1,0 +1,172 @@
+"""`flask --app web analyze`, `follow` and `jobs`: a running stack used over HTTP."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from shared.settings import Settings, settings
+from shared.source_url import MAX_URL_LENGTH
+from web.cli.api_client import Client, Refused, Unreachable
+from web.cli.display import jobs_shown, progress_shown, results_shown
+
+COMPLETED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "samples"  # LOCAL_MEDIA_DIR of `make up`, unless it is set
+console = Console()
+messages = Console(stderr=True)
+
+
+def base_url(config: Settings) -> str:
+    """Where the running stack is: what it wrote down itself, unless PORT was set for this command."""
+    written = config.data_dir / "run" / "url"
+    if "PORT" not in os.environ and written.is_file():
+        return written.read_text().strip()
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.host, config.host)  # noqa: S104 -- nothing is bound
+    return f"http://{host}:{config.port}"
+
+
+def source_name(text: str, config: Settings) -> str:
+    """A file inside the media folder as `file:NAME`; anything else as it is.
+
+    Raises click.BadParameter for a file that the stack can't see.
+    """
+    path = Path(text).expanduser()
+    if text.startswith("file:") or "://" in text or len(text) > MAX_URL_LENGTH or not path.exists():
+        return text
+    folder = (config.local_media_dir or SAMPLES).resolve()
+    if not path.resolve().is_relative_to(folder):
+        raise click.BadParameter(f"{text} is not inside {folder}: move it there, or set LOCAL_MEDIA_DIR for the stack.")
+    return f"file:{path.resolve().relative_to(folder).as_posix()}"
+
+
+@contextmanager
+def _connected(key: str | None) -> Iterator[Client]:
+    config = settings()
+    try:
+        with Client(base_url(config), key=key or next(iter(config.api_keys.values()), None)) as client:
+            yield client
+    except Refused as error:
+        _show_refusal(error.problem)
+        sys.exit(REFUSED)
+    except Unreachable as error:
+        messages.print(f"{error}. Is the stack running? Start it with: make up", style="red", highlight=False)
+        sys.exit(REFUSED)
+
+
+def _show_refusal(problem: dict[str, Any]) -> None:
+    messages.print(
+        f"{problem.get('code', 'ERROR')}: {problem.get('detail')}", style="red", markup=False, highlight=False
+    )
+    for field, reasons in (problem.get("errors") or {}).items():
+        messages.print(f"  {field}: {' '.join(reasons)}", markup=False, highlight=False)
+    if action := problem.get("suggested_action"):
+        messages.print(str(action), markup=False, highlight=False)
+    if reference := problem.get("support_reference"):
+        messages.print(f"Reference: {reference}", style="dim", markup=False, highlight=False)
+
+
+_key = click.option("--key", envvar="KLIPSTREAM_API_KEY", help="An API key. Default: the first of API_KEYS.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.command("analyze")
+@click.argument("source")
+@click.option("--chat", help="A chat file (TwitchDownloader JSON) for a local recording.")
+@click.option("--follow", "following", is_flag=True, help="Show the progress, then the highlights.")
+@click.option("--highlights", type=click.IntRange(1, 50), help="How many highlights at most.")
+@click.option("--language", help="en, auto, or an ISO 639-1 code.")
+@_json
+@_key
+def analyze(
+    source: str,
+    chat: str | None,
+    following: bool,
+    highlights: int | None,
+    language: str | None,
+    as_json: bool,
+    key: str | None,
+) -> None:
+    """Submit SOURCE: a Twitch VOD's link or number, file:NAME, or a file inside LOCAL_MEDIA_DIR.
+
+    Exits with 0 when the job completed, 1 when it failed, 2 when the request was refused.
+    """
+    config = settings()
+    options = {"highlights": highlights, "language": language}
+    body: dict[str, Any] = {
+        "url": source_name(source, config),
+        "options": {name: value for name, value in options.items() if value is not None},
+    }
+    if chat:
+        name = source_name(chat, config)
+        body["chat_url"] = name if name.startswith("file:") else f"file:{name}"
+    with _connected(key) as client:
+        job = client.submit(body)
+        if following:
+            sys.exit(_follow(client, job["job_id"], as_json=as_json))
+        if as_json:
+            click.echo(json.dumps(job, indent=2, ensure_ascii=False))
+        else:
+            console.print(f"Job {job['job_id']} is {job['status']}.", highlight=False)
+            _say_how_to_follow(console, job["job_id"])
+
+
+@click.command("follow")
+@click.argument("job_id")
+@_json
+@_key
+def follow(job_id: str, as_json: bool, key: str | None) -> None:
+    """Show the progress of a job, then its highlights."""
+    with _connected(key) as client:
+        sys.exit(_follow(client, job_id, as_json=as_json))
+
+
+@click.command("jobs")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@_json
+@_key
+def jobs(limit: int, as_json: bool, key: str | None) -> None:
+    """List the latest jobs."""
+    with _connected(key) as client:
+        found = client.jobs(limit=limit)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        jobs_shown(console, found)
+
+
+def _say_how_to_follow(where: Console, job_id: str) -> None:
+    where.print(f"Follow it with: flask --app web follow {job_id}", highlight=False, soft_wrap=True)
+
+
+def _follow(client: Client, job_id: str, *, as_json: bool) -> int:
+    """Watch the job to its end and show what came of it. Returns the exit code."""
+    try:
+        with progress_shown(messages) as show:
+            for event in client.events(job_id):
+                show(event)
+    except KeyboardInterrupt:
+        messages.print("The job goes on without you.", highlight=False)
+        _say_how_to_follow(messages, job_id)
+        return INTERRUPTED
+    job = client.job(job_id)
+    completed = job["status"] == "completed"
+    answer = client.results(job_id) if completed else job
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    elif completed:
+        results_shown(console, answer, base_url=client.base_url, folder=_local_files(job_id))
+    elif job["error"]:
+        _show_refusal(job["error"])
+    return COMPLETED if completed else FAILED
+
+
+def _local_files(job_id: str) -> Path | None:
+    """Where the job's files are on this machine, when the stack keeps them in a folder here."""
+    folder = Path(settings().artifacts_url) / job_id
+    return folder if folder.is_dir() else None

@@ -1,0 +1,12 @@
+"""The `flask --app web` commands."""
+
+from flask import Flask
+
+from web.cli.analyze import analyze, follow, jobs
+from web.cli.doctor import doctor
+from web.cli.up import demo, up
+
+
+def register(app: Flask) -> None:
+    for command in (analyze, follow, jobs, doctor, up, demo):
+        app.cli.add_command(command)

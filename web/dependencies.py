@@ -1,0 +1,74 @@
+"""What requests work with: settings, jobs, files, the hub. One set per application, made when first used."""
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, current_app
+from redis import Redis, RedisError
+
+from shared.artifacts.factory import open_store
+from shared.artifacts.store import ArtifactStore
+from shared.errors import DatabaseError
+from shared.redis.breaker import Breakers
+from shared.redis.connection import WEB_RETRIES, connect
+from shared.redis.store import JobStore
+from shared.settings import Settings, SettingsError
+from web.hub import Hub
+
+EXTENSION = "klipstream"
+
+
+class Dependencies:
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+
+    @cached_property
+    def redis(self) -> Redis:
+        return self._connect(retries=WEB_RETRIES)
+
+    @cached_property
+    def store(self) -> JobStore:
+        return JobStore(self.redis)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        return open_store(self.config, call=Breakers(self.redis).of("gcs"))
+
+    @cached_property
+    def hub(self) -> Hub:
+        # A connection of its own: the hub's is always busy and must never wait for the requests' pool.
+        return Hub(self._connect(retries=0))
+
+    def _connect(self, *, retries: int) -> Redis:
+        try:
+            return connect(self.config, retries=retries)
+        except SettingsError as error:
+            raise DatabaseError from error  # no stack was started here, so there is no embedded server to know of
+
+
+def install(app: Flask, dependencies: Dependencies) -> None:
+    app.extensions[EXTENSION] = dependencies
+
+
+def dependencies() -> Dependencies:
+    """Those of the application that handles this request."""
+    return cast("Dependencies", current_app.extensions[EXTENSION])
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn Redis' errors into ours."""
+    try:
+        yield
+    except RedisError as error:
+        raise DatabaseError from error
+
+
+@cache
+def version() -> str:
+    project = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text())
+    return str(project["project"]["version"])

@@ -1,0 +1,116 @@
+"""Convex over its documented HTTP API.
+
+The `convex` package's own client is a WebSocket that has no timeout and breaks after a fork, its HTTP client has no
+timeout either; its value converters and its ConvexError are used here.
+"""
+
+import json
+import re
+import threading
+from typing import Any, Literal, cast
+
+import requests
+from convex.values import convex_to_json, json_to_convex
+from urllib3.exceptions import HTTPError
+
+from convex import ConvexError
+from shared.errors import ExternalServiceError, KlipError, RateLimitExceeded
+from shared.net.egress import convert
+from shared.net.retry import parse_retry_after
+from shared.redis.breaker import Call, unguarded
+
+TIMEOUT_S = (3.05, 10.0)  # to connect, and between two bytes
+MAX_ANSWER_BYTES = 2**20
+FUNCTION_FAILED = 560  # Convex' own status for a function that threw
+_FIELD = re.compile(r"(?:field `|Path: \.)([A-Za-z0-9_.]+)")
+_VALIDATOR = re.compile(r"(Argument|Returns)ValidationError|does not match the schema")
+
+
+class FunctionFailed(Exception):
+    """A Convex function threw, or is not there."""
+
+
+class ValidatorRefused(FunctionFailed):
+    """A validator of the deployment does not accept what was sent; `field` is its name where Convex tells."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        found = _FIELD.search(message)
+        self.field = found[1] if found else None
+
+
+class ConvexClient:
+    """Calls functions of one deployment with its deploy key. May be used by several threads.
+
+    call: what each request goes through, such as a circuit breaker.
+    """
+
+    def __init__(self, url: str, deploy_key: str, *, call: Call = unguarded) -> None:
+        self._url, self._call = url.rstrip("/"), call
+        self._headers = {"Authorization": f"Convex {deploy_key}", "Accept": "application/json"}
+        self._local = threading.local()
+
+    def query(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+        """The value of a query. Raises as `mutation`."""
+        return self._run("query", path, args)
+
+    def mutation(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+        """The value of a mutation such as `video:updateUrls`.
+
+        Raises ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered with an error;
+        NetworkTimeout, ConnectionFailed, DnsResolutionFailed, RateLimitExceeded, ExternalServiceError and CircuitOpen
+        when it did not answer.
+        """
+        return self._run("mutation", path, args)
+
+    def _run(self, kind: Literal["query", "mutation"], path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401
+        body = {"path": path, "args": convex_to_json(args), "format": "convex_encoded_json"}
+        return _value(self._call(lambda: self._post(f"{self._url}/api/{kind}", body)))
+
+    def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            # A redirect would take the deploy key elsewhere.
+            response = self._session().post(
+                url, json=body, headers=self._headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True
+            )
+            with response:
+                text = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+        except (OSError, HTTPError) as error:
+            raise convert(error) from error
+        return _answer(response, text)
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.trust_env = False
+        return cast("requests.Session", self._local.session)
+
+
+def _answer(response: requests.Response, text: bytes) -> dict[str, Any]:
+    """The JSON object that Convex answered with. Raises what the status means."""
+    if response.status_code not in {200, FUNCTION_FAILED}:
+        raise _http_error(response)
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = None
+    if len(text) > MAX_ANSWER_BYTES or not isinstance(record, dict) or record.get("status") not in {"success", "error"}:
+        raise ExternalServiceError("Convex answered with something that is not its protocol.")
+    return record
+
+
+def _http_error(response: requests.Response) -> KlipError:
+    if response.status_code == 429:
+        return RateLimitExceeded(retry_after_s=parse_retry_after(response.headers.get("Retry-After")) or 10)
+    if response.status_code in {401, 403}:
+        return ExternalServiceError("Convex refused the deploy key.")
+    return ExternalServiceError(f"Convex answered with status {response.status_code}.")
+
+
+def _value(record: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+    if record["status"] == "success":
+        return json_to_convex(record.get("value"))
+    message = str(record.get("errorMessage", ""))
+    if "errorData" in record:
+        raise ConvexError(message, record["errorData"])
+    raise ValidatorRefused(message) if _VALIDATOR.search(message) else FunctionFailed(message)

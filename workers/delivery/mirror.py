@@ -1,0 +1,132 @@
+"""The job's mirror in Convex: sent on every change of status and at most every 2 s in between, until it is the same.
+
+What is due stands in `shared.redis.outbox`; `tasks.delivery` sweeps it.
+"""
+
+from hashlib import sha256
+
+import redis
+
+from convex import ConvexError
+from shared.errors import CircuitOpen, JobNotFound, KlipError, RateLimitExceeded
+from shared.jobs import Job
+from shared.log import logger
+from shared.net.retry import RetryPolicy
+from shared.redis import outbox
+from shared.redis.store import JobStore
+from shared.stages import JobStatus
+from workers.delivery.convex import ConvexClient, FunctionFailed, ValidatorRefused
+from workers.delivery.rows import Update, update_of, urls_of
+from workers.delivery.sweep import alone, now_ms
+
+GIVE_UP_MS = 24 * 3600 * 1000
+POLICY = RetryPolicy(attempts=10_000, base_s=2, cap_s=300)
+REFUSAL_TOLD_S = 24 * 3600
+log = logger("klipstream.mirror")
+
+# The entry goes only when nothing newer than what was sent is there.
+_SETTLE = f"""
+local job = redis.call('GET', KEYS[1])
+if not job or cjson.decode(job).seq <= tonumber(ARGV[2]) then return redis.call('ZREM', KEYS[2], ARGV[1]) end
+local wait = redis.call('LLEN', KEYS[3]) > 0 and 0 or {outbox.MIRROR_EVERY_MS}
+redis.call('ZADD', KEYS[2], ARGV[3] + wait, ARGV[1])
+"""
+
+
+class MirrorSender:
+    """Brings rows up to their jobs."""
+
+    def __init__(self, store: JobStore, client: ConvexClient, *, public_url: str) -> None:
+        self._store, self._redis, self._client, self._public_url = store, store.redis, client, public_url
+
+    def send(self, job_id: str) -> None:
+        """Send each status that the job went through, then its newest state. One sender a job at a time."""
+        with alone(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}") as here:
+            if not here:
+                return
+            try:
+                seq = self._send_all(job_id)
+            except (KlipError, ConvexError, FunctionFailed) as error:
+                self._try_later(job_id, error)
+            else:
+                self._settle(job_id, seq)
+
+    def _send_all(self, job_id: str) -> int:
+        """The `seq` up to which the row is right now."""
+        seq = -1
+        states = outbox.states_key(job_id)
+        for text in map(str, self._redis.lrange(states, 0, -1)):
+            state = Job.loads(text)
+            self._send_one(state)
+            self._redis.lrem(states, 1, text)
+            # It works now and then: waits begin to grow anew.
+            self._redis.hdel(self._failing(job_id), "tries")
+            seq = state.seq
+        try:
+            newest = self._store.get(job_id)
+        except JobNotFound:
+            return seq
+        if newest.seq > seq:
+            self._send_one(newest)
+        return newest.seq
+
+    def _send_one(self, job: Job) -> None:
+        completed = job.status is JobStatus.COMPLETED
+        # Who sees the job completed finds its files; a row that is not there yet gets them after.
+        written = completed and self._call(urls_of(job, self._public_url))
+        self._call(update_of(job))
+        if completed and not written:
+            self._call(urls_of(job, self._public_url))
+
+    def _call(self, update: Update) -> bool:
+        """Whether the row was changed. A refusal is told once and not tried again: it would be refused again."""
+        try:
+            answer = self._client.mutation(update.path, update.args)
+        except ValidatorRefused as refused:
+            self._tell_refusal(update, refused)
+            return False
+        return bool(answer and answer["applied"])
+
+    def _tell_refusal(self, update: Update, refused: ValidatorRefused) -> None:
+        about = f"{update.path} {refused.field or refused}"
+        key = f"{outbox.PREFIX}mirror:refused:{sha256(about.encode()).hexdigest()[:16]}"
+        if self._redis.set(key, "1", nx=True, ex=REFUSAL_TOLD_S):
+            log.error("mirror_refused", function=update.path, field=refused.field, job_id=update.args["jobId"])
+
+    def _settle(self, job_id: str, seq: int) -> None:
+        self._redis.delete(self._failing(job_id))
+        keys = [f"{outbox.PREFIX}job:{job_id}", outbox.MIRROR_DUE, outbox.states_key(job_id)]
+        self._redis.register_script(_SETTLE)(keys=keys, args=[job_id, seq, now_ms(self._redis)])
+
+    def _try_later(self, job_id: str, error: Exception) -> None:
+        now, key = now_ms(self._redis), self._failing(job_id)
+        self._redis.hsetnx(key, "since", now)
+        since = int(self._redis.hget(key, "since") or now)
+        if now - since > GIVE_UP_MS:
+            self._redis.zrem(outbox.MIRROR_DUE, job_id)
+            self._redis.delete(key, outbox.states_key(job_id))
+            log.error("mirror_given_up", job_id=job_id, reason=str(error))
+            return
+        self._redis.expire(key, outbox.STATES_TTL_S)
+        wait_s = self._wait_s(key, error)
+        self._redis.zadd(outbox.MIRROR_DUE, {job_id: now + round(wait_s * 1000)}, xx=True)
+
+    def _wait_s(self, key: str, error: Exception) -> float:
+        if isinstance(error, CircuitOpen):
+            return error.retry_after_s or 1.0
+        tries = int(self._redis.hincrby(key, "tries", 1))
+        if tries == 1:
+            log.warning("mirror_failed", error=type(error).__name__, reason=str(error))
+        asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
+        return POLICY.delay_s(tries, asked_s)
+
+    @staticmethod
+    def _failing(job_id: str) -> str:
+        return f"{outbox.PREFIX}mirror:failing:{job_id}"
+
+
+def forget_all(client: redis.Redis) -> None:
+    """Without a mirror, keep nothing for it."""
+    while ids := client.zrange(outbox.MIRROR_DUE, 0, 499):
+        client.delete(*(outbox.states_key(str(job_id)) for job_id in ids))
+        client.zrem(outbox.MIRROR_DUE, *ids)

@@ -1,0 +1,268 @@
+"""A recording that is served as HLS: its sound, its picture, or a piece of it, fetched and joined."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from shared.errors import ExternalServiceError, UnsupportedFormat
+from shared.progress import Progress, silent
+from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
+from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
+from workers.download.http import Session
+from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
+from workers.download.playlist import Rendition, Segment, same_recording
+from workers.download.sources import Part
+from workers.media.audio_track import Sound
+from workers.media.remux import probe
+
+FETCH_SHARE = 0.9  # of the progress; joining is the rest
+TELL_EVERY_S = 0.25
+USUAL_SOUND_BITS = 200_000
+USUAL_PICTURE_BITS = 8_000_000
+LARGEST_BITS = 100_000_000
+SPACE_FACTOR = 2.1  # fetched segments and what is joined from them are on disk together
+
+Purpose = Literal["sound", "picture"]
+
+
+class Playlist(NamedTuple):
+    rendition: Rendition
+    segments: Sequence[Segment]
+
+
+class FetchedRuns(NamedTuple):
+    """What was fetched of `segments`, and the files it is in."""
+
+    segments: Sequence[Segment]
+    entries: list[Entry]
+    runs: list[Run]
+
+
+class HlsRecording:
+    """Fetches from the playlist that `load` finds; `load` is asked again when addresses run out.
+
+    load: the playlist for a purpose, None when there is no picture.  replacement: where the muted version of a
+    segment's address is, for sites that have such.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        load: Callable[[Purpose], Playlist | None],
+        *,
+        settings: FetchSettings,
+        min_free_bytes: int,
+        replacement: Callable[[str], str | None] = lambda _url: None,
+    ) -> None:
+        self._session = session
+        self._load = load
+        self._settings = settings
+        self._min_free = min_free_bytes
+        self._replacement = replacement
+        self._picture: tuple[Playlist, Addresses] | None = None
+
+    def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
+        """Write the sound to `into` (m4a)."""
+        fetched = self.fetch("sound", work=work, progress=progress)
+        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        sound = join_sound(fetched.runs, fetched.segments, into, progress=_later(progress))
+        return sound._replace(warnings=(*_losses(fetched.segments, fetched.entries), *sound.warnings))
+
+    def video(self, into: Path, *, work: Path, progress: Progress) -> None:
+        """Write picture and sound to `into` (mp4)."""
+        fetched = self.fetch("picture", work=work, progress=progress)
+        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
+
+    def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
+        """An mp4 of the segments under start_s to end_s; None when there is no picture there."""
+        if self._picture is None:
+            playlist = self._load("picture")
+            if playlist is None:
+                return None
+            self._picture = playlist, self._addresses("picture", playlist)
+        playlist, addresses = self._picture
+        wanted = [one for one in playlist.segments if one.ends_s > start_s and one.starts_s < end_s]
+        if not wanted:
+            return None
+        folder = work / "parts" / fingerprint(playlist.rendition.name, playlist.segments)[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder, needed_bytes=_estimate(playlist.rendition, wanted), min_free_bytes=self._min_free)
+        cache = _SegmentCache(folder)
+        missing = [one.number for one in wanted if cache.kind(one.number) is None]
+        fetcher = self._fetcher(addresses)
+        for fetched in fetch_in_order(missing, fetcher, at_once=self._settings.at_once, tick=lambda: None):
+            cache.put(fetched.segment, fetched.kind, fetched.data, fetched.init)
+        return _join_part(cache, wanted, playlist.segments, folder)
+
+    def _addresses(self, purpose: Purpose, playlist: Playlist) -> Addresses:
+        def renew() -> Sequence[Segment]:
+            fresh = self._load(purpose)
+            if fresh is None or not same_recording(playlist.segments, fresh.segments):
+                raise ExternalServiceError("The recording changed while it was fetched.")
+            return fresh.segments
+
+        return Addresses(playlist.segments, renew)
+
+    def _fetcher(self, addresses: Addresses) -> SegmentFetcher:
+        return SegmentFetcher(self._session, addresses, settings=self._settings, replacement=self._replacement)
+
+    def fetch(self, purpose: Purpose, *, work: Path, progress: Progress) -> FetchedRuns:
+        """All segments of a rendition, those of earlier tries included, as the server gave them."""
+        playlist = self._load(purpose)
+        if playlist is None:
+            raise UnsupportedFormat("The recording has no picture.")
+        segments = playlist.segments
+        folder = work / purpose
+        folder.mkdir(parents=True, exist_ok=True)
+        run_of = run_numbers(segments)
+        key = fingerprint(playlist.rendition.name, segments)
+        with SegmentStore(folder, key=key, min_free_bytes=self._min_free) as store:
+            left = range(len(store.entries), len(segments))
+            needed = _estimate(playlist.rendition, segments[left.start :])
+            check_space(folder, needed_bytes=needed, min_free_bytes=self._min_free)
+            fetcher = self._fetcher(self._addresses(purpose, playlist))
+            meter = _Meter(len(segments), left.start, fetcher, progress)
+            for fetched in fetch_in_order(left, fetcher, at_once=self._settings.at_once, tick=meter.tick):
+                number = fetched.segment.number
+                store.append(number, fetched.kind, fetched.data, run=run_of[number], init=fetched.init)
+                meter.finished(len(fetched.data))
+            return FetchedRuns(segments, store.entries, _runs(store.entries, store.path))
+
+
+class _Meter:
+    """Progress of a fetch, from finished segments and the bytes of those on their way."""
+
+    def __init__(self, total: int, done: int, fetcher: SegmentFetcher, progress: Progress) -> None:
+        self._total = total
+        self._done = self._first = done
+        self._fetcher = fetcher
+        self._progress = progress
+        self._bytes = 0
+        self._told = 0.0
+        self._next = 0.0
+
+    def finished(self, size: int) -> None:
+        self._done += 1
+        self._bytes += size
+
+    def tick(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + TELL_EVERY_S
+        fetched = self._done - self._first
+        # Bytes of tries that failed are counted too, so the guess is kept under one segment.
+        under_way = (self._fetcher.bytes_read - self._bytes) / max(self._bytes / fetched, 1.0) if fetched else 0.0
+        done = (self._done + min(max(under_way, 0.0), 0.99)) / max(self._total, 1)
+        self._told = max(self._told, min(done, 1.0) * FETCH_SHARE)
+        self._progress(self._told)
+
+
+def _later(progress: Progress) -> Progress:
+    return lambda fraction: progress(FETCH_SHARE + (1 - FETCH_SHARE) * fraction)
+
+
+def run_numbers(segments: Sequence[Segment]) -> list[int]:
+    """For each segment the run it belongs to: a new one begins at a discontinuity and at a new initialisation."""
+    numbers: list[int] = []
+    run = 0
+    for before, segment in zip([None, *segments], segments, strict=False):
+        if before is not None and (segment.discontinuity or segment.init != before.init):
+            run += 1
+        numbers.append(run)
+    return numbers
+
+
+def _runs(entries: Sequence[Entry], path: Callable[[int], Path]) -> list[Run]:
+    pieces: dict[int, list[Piece]] = {}
+    for entry in entries:
+        if entry.size:
+            pieces.setdefault(entry.run, []).append(Piece(entry.offset, entry.number))
+    return [Run(path(run), tuple(held)) for run, held in pieces.items()]
+
+
+def _estimate(rendition: Rendition, segments: Sequence[Segment]) -> int:
+    usual = USUAL_SOUND_BITS if rendition.sound_only else USUAL_PICTURE_BITS
+    bits = min(rendition.bandwidth or usual, LARGEST_BITS)
+    return int(sum(segment.seconds for segment in segments) * bits / 8 * SPACE_FACTOR)
+
+
+def _losses(segments: Sequence[Segment], entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What the user should know about segments that the server no longer had."""
+    told = []
+    for kind, saying in (("missing", "are gone from the server and silent here"), ("muted", "were muted by the site")):
+        lost = [segments[entry.number].seconds for entry in entries if entry.kind == kind]
+        if lost:
+            told.append(f"{len(lost)} of {len(entries)} segments ({sum(lost):.0f} s) {saying}.")
+    return tuple(told)
+
+
+class _SegmentCache:
+    """Segments that clips share, each in a file of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def kind(self, number: int) -> Kind | None:
+        kinds: tuple[Kind, ...] = ("ok", "muted", "missing")
+        return next((kind for kind in kinds if self._path(number, kind).exists()), None)
+
+    def put(self, segment: Segment, kind: Kind, data: memoryview, init: bytes) -> None:
+        with disk_errors():
+            if init:
+                self._write(self.init_path(segment), init)
+            self._write(self._path(segment.number, kind), data)
+
+    def read(self, number: int) -> bytes:
+        kind = self.kind(number)
+        return self._path(number, kind).read_bytes() if kind else b""
+
+    def read_init(self, segment: Segment) -> bytes:
+        return self.init_path(segment).read_bytes() if segment.init else b""
+
+    def init_path(self, segment: Segment) -> Path:
+        return self._folder / f"{segment.number:06d}.init"
+
+    def _path(self, number: int, kind: Kind) -> Path:
+        return self._folder / f"{number:06d}.{kind}"
+
+    def _write(self, path: Path, data: memoryview | bytes) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+
+
+def _join_part(
+    cache: _SegmentCache, wanted: Sequence[Segment], segments: Sequence[Segment], folder: Path
+) -> Part | None:
+    into = folder / f"part-{wanted[0].number:06d}-{wanted[-1].number:06d}.mp4"
+    part = Part(into, wanted[0].starts_s)
+    if into.exists():
+        return part
+    runs = _write_runs(cache, wanted, folder)
+    if not runs or not probe(runs[0].path).has_picture:
+        return None
+    fresh = into.with_suffix(".new")
+    join_video(runs, segments[: wanted[-1].number + 1], fresh, origin_s=wanted[0].starts_s, progress=silent)
+    fresh.replace(into)
+    for run in runs:
+        run.path.unlink()
+    return part
+
+
+def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -> list[Run]:
+    runs: dict[int, list[Piece]] = {}
+    run_of = run_numbers(wanted)
+    with disk_errors():
+        for run, segment in zip(run_of, wanted, strict=True):
+            data = cache.read(segment.number)
+            if not data:
+                continue
+            path = folder / f"run-{run}.bin"
+            with path.open("ab" if run in runs else "wb") as file:
+                if run not in runs:
+                    file.write(cache.read_init(segment))
+                runs.setdefault(run, []).append(Piece(file.tell(), segment.number))
+                file.write(data)
+    return [Run(folder / f"run-{run}.bin", tuple(pieces)) for run, pieces in runs.items()]

@@ -1,0 +1,86 @@
+"""HTTP in the small: one request through a guarded session, its failure named, tried again where that can help."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import requests
+from urllib3.exceptions import HTTPError as Urllib3Error
+
+from shared.errors import (
+    ConnectionFailed,
+    DnsResolutionFailed,
+    ExternalServiceError,
+    KlipError,
+    NetworkTimeout,
+    RateLimitExceeded,
+)
+from shared.net.edges import status_error
+from shared.net.egress import convert
+
+RETRIED: tuple[type[KlipError], ...] = (
+    NetworkTimeout,
+    ConnectionFailed,
+    DnsResolutionFailed,
+    ExternalServiceError,
+    RateLimitExceeded,
+)
+Abort = Callable[[], None]
+
+
+class Session(Protocol):
+    """What is used of `requests.Session`; streamlink's own session is one."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest: ...
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response: ...  # noqa: ANN401
+
+
+@contextmanager
+def converted_errors() -> Iterator[None]:
+    """Turns what requests, urllib3, sockets and the disk raise into the catalogue's errors."""
+    try:
+        yield
+    except (Urllib3Error, OSError) as error:
+        raise convert(error) from error
+
+
+def send(
+    session: Session,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: object = None,
+    timeout: tuple[float, float],
+    stream: bool = False,
+) -> requests.Response:
+    """One request. Any status is returned; raises the catalogue's network errors."""
+    with converted_errors():
+        request = requests.Request(method, url, headers=dict(headers or {}), json=body)
+        return session.send(session.prepare_request(request), stream=stream, timeout=timeout)
+
+
+def check_status(response: requests.Response, service: str) -> None:
+    """Raise for answers that may be better next time: 429 RateLimitExceeded, 5xx and 408 ExternalServiceError."""
+    error = status_error(response.status_code, response.headers, service=service)
+    if error is not None:
+        raise error
+
+
+def json_of(response: requests.Response, service: str) -> object:
+    """The parsed body. Raises ExternalServiceError when it is not JSON."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        raise ExternalServiceError(f"{service} sent an answer that can't be read.") from error
+
+
+def pause(seconds: float, keep_going: Abort, *, step_s: float = 0.5) -> None:
+    """Sleep, calling `keep_going` (which may raise) often enough that a cancelled job stops soon."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        keep_going()
+        time.sleep(min(left, step_s))

@@ -1,0 +1,155 @@
+"""Cut a clip out of a local media file, and choose its liveliest picture."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import av
+import numpy as np
+
+from shared.errors import FileMissing, ProcessingTimeout, UnclassifiedError, UnsupportedFormat
+from shared.net.edges import exit_error, shortage
+from workers.media.ffmpeg import dying_with_us
+
+TIMEOUT_BASE_S, TIMEOUT_PER_S = 60.0, 20.0  # for a clip: so much, and so much a second of it
+SEEK_MARGIN_S = 12.0  # decoded before the start at most, so that sound and picture begin together
+MAX_HEIGHT = 1080
+THUMBNAIL_WIDTH = 640
+_VERTICAL = "crop='min(iw,ih*9/16)':ih,scale=720:1280"
+_PLAIN = f"scale=-2:'trunc(min({MAX_HEIGHT},ih)/2)*2'"
+# By its own choice x264 takes a thread a core and looks ahead in one more that it does not wait for: the same clip then
+# differs from run to run.
+_SAME_EACH_TIME = "threads=4:sync-lookahead=0"
+_DEMUXERS = {
+    ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".ts": "mpegts", ".mkv": "matroska", ".webm": "matroska",
+    ".flv": "flv",
+}  # fmt: skip
+_THUMBNAIL_FRAMES = 40
+
+
+def cut_clip(
+    part: Path,
+    *,
+    begins_at_s: float,
+    start_s: float,
+    end_s: float,
+    into: Path,
+    vertical: bool = False,
+    ffmpeg: str,
+) -> None:
+    """Write start_s to end_s of the recording as H.264/AAC mp4 that can be played while it loads.
+
+    part: a local file whose first second is the recording's `begins_at_s`.  vertical: the middle as 9:16, 720 x 1280.
+    The whole clip is encoded again, so it begins at start_s and not at the key frame before.  Raises FileMissing,
+    UnsupportedFormat, ProcessingTimeout, InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and
+    UnclassifiedError when there is no working ffmpeg.
+    """
+    if not part.is_file():
+        raise FileMissing("The piece of the recording to cut from is not there.")
+    start, length = max(0.0, start_s - begins_at_s), end_s - start_s
+    if length <= 0:
+        raise UnsupportedFormat("The clip would be empty.")
+    demuxer = _DEMUXERS.get(part.suffix.lower())
+    # Seeking with -ss before -i decodes from the key frame before and drops what comes before `start`: exact and fast.
+    command = [
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2",
+        "-protocol_whitelist", "file", *(("-f", demuxer) if demuxer else ()),
+        "-ss", f"{start:.3f}", "-i", f"file:{part.resolve()}", "-t", f"{length:.3f}",
+        "-map", "0:v:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", _VERTICAL if vertical else _PLAIN, "-c:v", "libx264", "-preset", "veryfast", "-crf", "21",
+        "-x264-params", _SAME_EACH_TIME, "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-ac", "2",
+        "-movflags", "+faststart", "-f", "mp4",
+    ]  # fmt: skip
+    _write(command, into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * length)
+    _check(into)
+
+
+def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
+    """Run `command` with a temporary file that takes the place of `into` when all went well."""
+    # A name of its own: an ffmpeg of an earlier try, whose worker was killed, may still write.
+    half = into.with_name(f".{into.name}.{uuid4().hex}.part")
+    try:
+        _run([*command, f"file:{half.resolve()}"], timeout_s=timeout_s)
+        half.replace(into)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _run(command: list[str], *, timeout_s: float) -> None:
+    with tempfile.TemporaryFile() as said:
+        # Its own group, so that nothing of it is left when this stage is cancelled.
+        try:
+            process = subprocess.Popen(
+                dying_with_us(command), stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+            )
+        except OSError as error:
+            raise (shortage(error) or UnclassifiedError("ffmpeg can't be started on this worker.")) from error
+        try:
+            process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise ProcessingTimeout("Cutting a clip took too long.") from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        said.seek(0)
+        message = said.read(4000).decode(errors="replace")
+    if process.returncode:
+        cut_off = exit_error(process.returncode, message)
+        raise cut_off or UnsupportedFormat("The clip could not be cut from the recording.")
+
+
+def _check(clip: Path) -> None:
+    try:
+        with av.open(str(clip)) as container:
+            if container.streams.video and next(container.decode(container.streams.video[0]), None) is not None:
+                return
+    except av.error.FFmpegError as error:
+        raise (shortage(error) or UnsupportedFormat("The clip that was cut can't be read.")) from error
+    raise UnsupportedFormat("The recording has no picture at this place.")
+
+
+def thumbnail(clip: Path, *, into: Path, ffmpeg: str) -> None:
+    """Write the liveliest picture of `clip` as a jpg, 640 pixels wide at most."""
+    second = _liveliest(clip)
+    command = [
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-protocol_whitelist", "file", "-f", "mov",
+        "-ss", f"{second:.3f}", "-i", f"file:{clip.resolve()}", "-frames:v", "1",
+        "-vf", f"scale='min({THUMBNAIL_WIDTH},iw)':-2", "-q:v", "3", "-f", "mjpeg",
+    ]  # fmt: skip
+    _write(command, into, timeout_s=TIMEOUT_BASE_S)
+
+
+def _liveliest(clip: Path) -> float:
+    """The second whose picture has most contrast and colour and differs most from the one before."""
+    try:
+        with av.open(str(clip)) as container:
+            stream = container.streams.video[0]
+            length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 1.0
+            # A clip that begins in a hole of the recording has its first picture later; -ss counts from there.
+            begins = (container.start_time or 0) / av.time_base
+            step, due, last = length / _THUMBNAIL_FRAMES, 0.0, None
+            best, best_at = -1.0, 0.0
+            for frame in container.decode(stream):
+                if frame.time is None or frame.time < due:
+                    continue
+                due = frame.time + step
+                picture = frame.reformat(width=64, height=36, format="rgb24").to_ndarray().astype(np.float32)
+                life = _life(picture, last)
+                if life > best:
+                    best, best_at = life, max(0.0, frame.time - begins)
+                last = picture
+    except (av.error.FFmpegError, IndexError) as error:
+        raise (shortage(error) or UnsupportedFormat("The clip can't be read.")) from error
+    return best_at
+
+
+def _life(picture: np.ndarray, last: np.ndarray | None) -> float:
+    contrast = float(picture.std())
+    colour = float((picture.max(axis=2) - picture.min(axis=2)).mean())
+    change = float(np.abs(picture - last).mean()) if last is not None else 0.0
+    return contrast + 0.5 * colour + min(change, 40.0)

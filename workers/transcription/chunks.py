@@ -1,0 +1,82 @@
+"""Long sound in pieces (of half an hour unless told), cut where it is quietest, each finished piece kept on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.media.cutting import Span
+from workers.media.speech_samples import RATE, Samples, duration_s, read_samples
+
+PIECE_S = 1800.0
+SEARCH_S = 120.0  # how far before a piece's longest end its silence is looked for
+QUIET_S = 0.5  # length of the silence
+STEP_S = 0.02  # grid of the search
+FORMAT = 1  # of the kept files; raise it when their content changes
+
+
+def plan(audio: Path, *, piece_s: float = PIECE_S) -> tuple[Span, ...]:
+    """The pieces of `audio`, in order, without gaps: each at most `piece_s` long, cut at the quietest half second.
+
+    The same file always gives the same pieces. Raises UnsupportedFormat.
+    """
+    total = duration_s(audio)
+    search_s = min(SEARCH_S, piece_s / 3)
+    starts = [0.0]
+    while total - starts[-1] > piece_s:
+        latest = starts[-1] + piece_s
+        around = read_samples(audio, latest - search_s, latest)
+        starts.append(round(latest - search_s + quietest_s(around), 2))
+    ends = [*starts[1:], round(total, 3)]
+    return tuple(Span(start, end) for start, end in zip(starts, ends, strict=True) if end > start)
+
+
+def quietest_s(samples: Samples) -> float:
+    """The middle of the quietest half second, in seconds; the first of equals. Shape (samples,), 16 kHz."""
+    step = round(STEP_S * RATE)
+    steps = len(samples) // step
+    window = round(QUIET_S / STEP_S)
+    if steps <= window:
+        return len(samples) / RATE / 2
+    power = np.square(samples[: steps * step].astype(np.float64)).reshape(steps, step).mean(axis=1)
+    sums = np.convolve(power, np.ones(window), mode="valid")
+    # Rounding lets equal silences stay equal, so that the first one wins.
+    return (int(np.argmin(np.round(sums, 9))) + window / 2) * STEP_S
+
+
+class PieceStore:
+    """Finished pieces in a folder. What was kept for other sound, another model or another cut is not used."""
+
+    def __init__(self, folder: Path, *, audio: Path, **made_with: str) -> None:
+        self._folder = folder
+        self._key = {"format": FORMAT, "bytes": audio.stat().st_size, **made_with}
+
+    def load(self, span: Span) -> dict[str, Any] | None:
+        """What was kept for `span`, None when there is nothing usable."""
+        try:
+            kept = json.loads(self._path(span).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        if not isinstance(kept, dict) or kept.get("key") != self._key_of(span) or not isinstance(kept["piece"], dict):
+            return None
+        return kept["piece"]
+
+    def save(self, span: Span, piece: dict[str, Any]) -> None:
+        """Keep `piece`; it is there whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(span)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps({"key": self._key_of(span), "piece": piece}, allow_nan=False), encoding="utf-8")
+        partial.replace(path)
+
+    def sound_path(self, span: Span) -> Path:
+        """Where the piece's sound may be put while it is worked on."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._path(span).with_suffix(".m4a")
+
+    def _path(self, span: Span) -> Path:
+        return self._folder / f"piece-{round(span.start * 1000):09}.json"
+
+    def _key_of(self, span: Span) -> dict[str, Any]:
+        return {**self._key, "start": span.start, "end": span.end}
