@@ -26,13 +26,14 @@ from tests.unit.analysis_made import (
     write_transcript,
     write_wav,
 )  # fmt: skip
+from workers.analysis.borders import Borders
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.recording import Analysis, analyze_recording
 from workers.analysis.scoring import fuse
 from workers.analysis.segments import COLUMNS, windows
-from workers.analysis.selection import MAX_LENGTH_S, MIN_LENGTH_S, select
+from workers.analysis.selection import select
 from workers.analysis.timeline import read_timeline
 from workers.chatlog import Comment
 
@@ -261,6 +262,6 @@ def test_highlights_never_overlap_and_hold_their_moment(moments: list[tuple[int,
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     for one in found:
         assert 0 <= one.start_s <= one.peak_s <= one.end_s <= 1200
-        assert MIN_LENGTH_S - 0.01 <= one.end_s - one.start_s <= MAX_LENGTH_S + 0.01
+        assert Borders.MIN_LENGTH_S - 0.01 <= one.end_s - one.start_s <= Borders.MAX_LENGTH_S + 0.01
     spans: list[Any] = sorted((one.start_s, one.end_s) for one in found)
     assert all(after[0] >= before[1] for before, after in pairwise(spans))

@@ -1,8 +1,8 @@
 """Where a highlight begins and ends: from where the thing begins to where the reaction has calmed.
 
-People who draw highlights by hand begin them half a minute before the chat's height: the joke needs its set-up. Where
-words or sound are known the start is moved to a break in the talk or to a quiet second; else to where the chat begins to
-rise.
+People who draw highlights by hand begin them half a minute before the chat's height: the joke needs its set-up.
+Where words or sound are known the start is moved to a break in the talk or to a quiet second; else to where the chat
+begins to rise.
 """
 
 from typing import NamedTuple
@@ -81,9 +81,11 @@ class Borders:
     def _calm(self, reaction: int) -> float:
         """When the chat has fallen to a third of its height above the usual."""
         height = self._above(reaction, reaction + int(self.MAX_LENGTH_S))
-        top = int(np.argmax(height[:20])) if len(height) else 0
-        calm = np.nonzero(height[top:] < CALM_SHARE * height[top])[0] if len(height) else []
-        return float(reaction + top + (int(calm[0]) if len(calm) else len(height) - top))
+        if not len(height):
+            return float(reaction)
+        top = int(np.argmax(height[:20]))
+        calm = np.nonzero(height[top:] < CALM_SHARE * height[top])[0]
+        return float(reaction + (top + int(calm[0]) if len(calm) else len(height)))
 
     def _sound_onset(self, moment: float) -> float:
         """The clear rise of the sound nearest before or at the moment, or the moment itself."""
@@ -100,16 +102,14 @@ class Borders:
     def _start(self, moment: float, reaction: int | None) -> float:
         low, high = max(0.0, moment - MOST_LEAD_S), max(0.0, moment - LEAST_LEAD_S)
         if self._words is not None:
-            return self._sentence_start(moment, low, high)
+            return self._sentence_start(self._words.sentence_starts, moment, low, high)
         wanted = max(0.0, moment - LEAD_S)
         if self._timeline.has_sound:
             return self._quietest(wanted, max(low, wanted - 6), min(high, wanted + 6))
         return max(low, self._build_up(wanted, reaction))
 
-    def _sentence_start(self, moment: float, low: float, high: float) -> float:
-        """After the last clear break in the talk before the moment, else with the sentence nearest to the usual lead."""
-        assert self._words is not None
-        starts = self._words.sentence_starts
+    def _sentence_start(self, starts: Floats, moment: float, low: float, high: float) -> float:
+        """After the last clear break in the talk before the moment, else with the sentence nearest the usual lead."""
         inside = slice(int(np.searchsorted(starts, low)), int(np.searchsorted(starts, high, side="right")))
         if not len(starts[inside]):
             return max(0.0, moment - LEAD_S)

@@ -21,6 +21,7 @@ _RAIDS = ("raiders from", " is raiding with a party of")
 _NOTICES = ("subscribed with prime", "subscribed at tier", " gifted a tier", " is gifting ", *_RAIDS)
 _UNIT = re.compile(r"(.{1,4}?)\1+", re.DOTALL)
 _MAX_KIND_CHARS = 24
+_PASTED_CHARS = 70
 _KIND_TOKENS = 3
 
 
@@ -49,8 +50,8 @@ class Columns:
 class TextTable:
     """What every different text says, in the order of `Columns.texts`; shape (texts,) each.
 
-    emotion: index in EMOTIONS, -1 for none.  kind: number of the text when reduced to its meaning ("LUL lul" and "LULLL"
-    are one), -1 for texts that are long.  plain: a kind that is written as it is meant, without stretching.
+    emotion: index in EMOTIONS, -1 for none.  kind: number of the text when reduced to its meaning ("LUL lul" and
+    "LULLL" are one), -1 for texts that are long.  plain: a kind that is written as it is meant, without stretching.
     The rest are shares 0-1 of what `Reading` calls them.
     """
 
@@ -70,7 +71,6 @@ class TextTable:
     plain: NDArray[np.bool_]
     notice: NDArray[np.bool_]
     raid: NDArray[np.bool_]
-    kinds: int
 
 
 def gather(comments: Iterable[Comment], seconds: int, progress: Progress = silent) -> Columns:
@@ -114,8 +114,13 @@ def read_texts(texts: Iterable[str], progress: Progress = silent) -> TextTable:
         if index % 20_000 == 0:
             progress(0.4 + 0.4 * index / len(listed))
     table = np.array(rows).reshape(-1, 16).T if listed else np.zeros((16, 1))
-    numbers = table[:2].astype(np.int64)
-    return TextTable(numbers[0], numbers[1], *table[2:12], *(table[12:] > 0), kinds=len(kinds))  # type: ignore[arg-type]
+    emotion, kind = table[:2].astype(np.int64)
+    reaction, loud, shout, clip, crowd, command, greeting, question, mention, sentiment = table[2:12]
+    long, plain, notice, raid = table[12:] > 0
+    return TextTable(
+        emotion, kind, reaction, loud, shout, clip, crowd, command, greeting, question, mention, sentiment,
+        long, plain, notice, raid,
+    )  # fmt: skip
 
 
 def _row(text: str, read: Reading, kinds: dict[str, int]) -> tuple[float, ...]:
@@ -136,7 +141,7 @@ def _row(text: str, read: Reading, kinds: dict[str, int]) -> tuple[float, ...]:
         read.question,
         read.mention,
         read.sentiment,
-        len(different) >= LONG_TOKENS or (not kind and len(different) < LONG_TOKENS and len(lower) > 3 * _MAX_KIND_CHARS),
+        len(different) >= LONG_TOKENS or (not kind and len(lower) > _PASTED_CHARS),
         kind == lower.strip(),
         read.tokens > 3 and any(notice in lower for notice in _NOTICES),
         read.tokens > 3 and any(notice in lower for notice in _RAIDS),

@@ -11,12 +11,13 @@ from workers.analysis.chat_columns import Columns, TextTable, gather, read_texts
 from workers.analysis.crowds import copied, crowd
 from workers.analysis.lexicon import EMOTIONS, emote_names, is_channel_emote
 from workers.analysis.stats import Floats, Ints
-from workers.analysis.surge import WINDOWS_S, people
+from workers.analysis.surge import MAIN_S, WINDOWS_S, people
 from workers.analysis.waves import waves
 from workers.chatlog import Comment
 
 SPAM_WINDOW_S = 10
 SHOUT_REACTION = 0.6  # a shout without a known word may be many things
+TALK = 0.7  # of a person counts who writes without reacting
 _BOTS = """nightbot streamelements moobot streamlabs fossabot wizebot sery_bot soundalerts deepbot botisimo phantombot
     stay_hydrated_bot commanderroot ankhbot coebot xanbot hnlbot vivbot ohbot mikuia scorpbot buttsbot"""
 _BOT_NAMES = frozenset(_BOTS.split())
@@ -26,9 +27,9 @@ _BOT_NAMES = frozenset(_BOTS.split())
 class ChatGrid:
     """Sums per second, each of shape (seconds,); counts unless said otherwise.
 
-    emotions: shape (6, seconds), reaction mass by emotion in the order of EMOTIONS.  people: window length in s to how
-    many different people write in [t, t + length), a crowd's counted less; reacting: the
-    same of those who react.  sums: by name, `weight` of all comments and
+    emotions: shape (6, seconds), reaction mass by emotion in the order of EMOTIONS.  writers: different people who
+    write in [t, t + MAIN_S).  people: window length in s to how many different people write in [t, t + length), a
+    crowd's counted less; reacting: the same of those who react.  sums: by name, `weight` of all comments and
     what share of it reacts, shouts, is a crowd's, asks for a clip.  users, at: per comment, for unique chatters.
     """
 
@@ -36,6 +37,7 @@ class ChatGrid:
     messages: Floats
     chatters: Floats
     emotions: Floats
+    writers: Floats
     people: dict[int, Floats]
     reacting: dict[int, Floats]
     sums: dict[str, Floats]
@@ -83,7 +85,8 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
         "sentiment_count": (sentiment != 0) * weight,
         "weight": weight,
     }
-    counted = np.where(weight > 0, 1.0 - np.maximum(gathered, 0.5 * table.crowd[text]), 0.0)
+    counted = np.where(weight > 0, (1.0 - np.maximum(gathered, 0.5 * table.crowd[text])), 0.0)
+    counted = counted * np.maximum(reaction, TALK)
     everyone = len(columns.users) + 1
     pairs = np.unique(at * everyone + user)
     bits = np.zeros(seconds)
@@ -94,6 +97,7 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
         messages=per_second(np.ones(len(at))),
         chatters=np.bincount(pairs // everyone, minlength=seconds)[:seconds].astype(np.float64),
         emotions=np.stack([per_second(feeling * (emotion == index)) for index in range(len(EMOTIONS))]),
+        writers=people(at, user, (weight > 0).astype(np.float64), window_s=MAIN_S, seconds=seconds),
         people={length: people(at, user, counted, window_s=length, seconds=seconds) for length in WINDOWS_S},
         reacting={length: people(at, user, reaction, window_s=length, seconds=seconds) for length in WINDOWS_S},
         sums={name: per_second(values) for name, values in measured.items()},

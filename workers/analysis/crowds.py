@@ -1,8 +1,8 @@
 """Messages that gather without anything having happened, told by how they gather and not by what they say.
 
-Pasted text is long and the same. A poll has few kinds of answers, none of them a reaction the stream knows. A giveaway is
-one word, once a user, over minutes. A raid or a gift train has notices, and what follows is welcome and thanks. Greetings
-stand at the start and are their writers' first words.
+Pasted text is long and the same. A poll has few kinds of answers, none of them a reaction the stream knows. A giveaway
+is one word, once a user, over minutes. A raid or a gift train has notices, and what follows is welcome and thanks.
+Greetings stand at the start and are their writers' first words.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ POLL_S, POLL_FEWEST, POLL_SHARE, ANSWER_SHARE = 20, 8, 0.6, 0.12
 GIVEAWAY_S, GIVEAWAY_FEWEST = 240.0, 12.0
 BEST_S, BEST_SHARE = 10.0, 0.4  # a reaction has more than this share of its uses in minutes within its best seconds
 ONCE_SHARE = 0.85  # of the writers who write it once only
-OPENING_S = 300.0
+OPENING_S, LONG_CHAT_S, OPENING_SHARE = 300.0, 1800.0, 0.6
 NOTICE_BEFORE_S, NOTICE_AFTER_S = 5.0, 60.0
 TRAIN = 5  # notices of subscriptions or gifts within that time; one alone stands in every chat
 AFTER_NOTICES = 0.8  # not all of it: things happen then too
@@ -33,18 +33,19 @@ def crowd(columns: Columns, table: TextTable, reaction: Floats, weight: Floats) 
     text, at = columns.text, columns.at
     kind, plain = table.kind[text], table.plain[text]
     answers = plain & (kind >= 0) & (reaction < 0.5)
-    return np.maximum.reduce(
+    kinds_of_crowd = np.stack(
         [
             table.command[text],
             table.notice[text].astype(np.float64),
             copied(text, at, table.long[text]).astype(np.float64),
             _poll(kind, columns.second, answers).astype(np.float64),
             _giveaway(kind, columns, answers).astype(np.float64),
-            _opening(columns, kind).astype(np.float64),
+            _opening(columns, kind, answers).astype(np.float64),
             AFTER_NOTICES * _after(columns.at, columns.at[table.raid[text]], 1),
             AFTER_NOTICES * _after(columns.at, columns.at[table.notice[text]], TRAIN),
         ]
     )
+    return np.asarray(kinds_of_crowd.max(axis=0))
 
 
 def copied(text: Ints, at: Floats, long: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -97,9 +98,18 @@ def _giveaway(kind: Ints, columns: Columns, answers: NDArray[np.bool_]) -> NDArr
     return found
 
 
-def _opening(columns: Columns, kind: Ints) -> NDArray[np.bool_]:
-    """Which comments are hellos: short, their writers' first, and in the first minutes of the chat."""
-    return (columns.at < columns.at[0] + OPENING_S) & _firsts(columns.user) & ~columns.nameless & (kind >= 0)
+def _opening(columns: Columns, kind: Ints, answers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which comments are hellos: their writers' first, in the first minutes of a long chat, of a text that hardly comes
+    later."""
+    begin = columns.at[0]
+    found = np.zeros(len(kind), dtype=bool)
+    if columns.at[-1] - begin < LONG_CHAT_S or not answers.any():
+        return found
+    early = columns.at < begin + OPENING_S
+    what = kind[answers]
+    of_opening = np.bincount(what, weights=early[answers]) >= OPENING_SHARE * np.bincount(what)
+    found[answers] = of_opening[what]
+    return found & early & _firsts(columns.user) & ~columns.nameless
 
 
 def _firsts(user: Ints) -> NDArray[np.bool_]:
@@ -109,7 +119,7 @@ def _firsts(user: Ints) -> NDArray[np.bool_]:
 
 
 def _after(at: Floats, notices: Floats, fewest: int) -> Floats:
-    """1 for comments that stand within a minute after `fewest` notices of a raid or of gifts: welcome, thanks, calls."""
+    """1 for comments within a minute after `fewest` notices of a raid or of gifts: welcome, thanks, calls."""
     low = np.searchsorted(notices, at - NOTICE_AFTER_S, "left")
     high = np.searchsorted(notices, at + NOTICE_BEFORE_S, "right")
     return (high - low >= fewest).astype(np.float64)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.messages import Reader
 from workers.analysis.plots import draw_timeline
-from workers.analysis.reasons import Reasons, chat_samples, title, transcript_of, without_names
-from workers.analysis.selection import Moment, select
+from workers.analysis.reasons import Reasons, chat_samples, most_common, title, transcript_of, without_names
+from workers.analysis.repeats import Said, without_repeats
+from workers.analysis.selection import Moment, apart, candidates
 from workers.analysis.timeline import Timeline, read_timeline
 from workers.analysis.word_signals import Words, read_words
 from workers.chatlog import read_comments
@@ -40,37 +41,41 @@ def find_highlights(
     """The best `count` moments of the recording with everything known about each. Raises UnsupportedFormat."""
     grid = read_timeline(timeline)
     words = read_words(transcript) if transcript else None
-    moments = select(grid, words, count=count)
-    moments = [moment for moment in moments if moment.start_s < duration_s]
-    messages = _messages(chat, moments, grid.chat_lag_s) if chat and grid.has_chat else None
-    highlights = describe(grid, words, moments, messages, watch_url=watch_url)
+    found = [moment for moment in candidates(grid, words, count=count) if moment.start_s < duration_s]
+    messages = _messages(chat, found, grid.chat_lag_s) if chat and grid.has_chat else {}
+    said = {moment: Said(messages.get(moment, []), transcript_of(words, moment) or "") for moment in found}
+    moments = apart(without_repeats(found, said), count=count)
+    highlights = describe(grid, words, moments, messages if grid.has_chat else None, watch_url=watch_url)
     warnings = list(grid.warnings)
     if len(highlights) < count:
         warnings.append(f"{len(highlights)} highlights were found, {count} were asked for.")
     return Found(highlights, tuple(warnings))
 
 
-def _messages(chat: Path, moments: list[Moment], lag_s: int) -> list[list[str]]:
-    """The messages written while each highlight and its reaction went on, without bots and without names."""
-    spans = [(moment.peak_s, moment.end_s + lag_s) for moment in moments]
-    found: list[list[str]] = [[] for _ in moments]
+def _messages(chat: Path, moments: list[Moment], lag_s: int) -> dict[Moment, list[str]]:
+    """The messages written while each moment and its reaction went on, without bots and without names."""
+    at: dict[int, list[Moment]] = {}
+    for moment in moments:
+        for second in range(int(moment.peak_s), int(moment.end_s) + lag_s + 1):
+            at.setdefault(second, []).append(moment)
+    found: dict[Moment, list[str]] = {moment: [] for moment in moments}
     names: set[str] = set()
     for comment in read_comments(chat):
         if comment.user:
             names.add(comment.user.lower())
             if is_bot(comment.user):
                 continue
-        for place, (start, end) in enumerate(spans):
-            if start <= comment.offset_seconds <= end and len(found[place]) < MAX_SAMPLED:
-                found[place].append(comment.text)
-    return [[without_names(text, names) for text in texts] for texts in found]
+        for moment in at.get(int(comment.offset_seconds), ()):
+            if len(found[moment]) < MAX_SAMPLED:
+                found[moment].append(comment.text)
+    return {moment: [without_names(text, names) for text in texts] for moment, texts in found.items()}
 
 
 def describe(
     timeline: Timeline,
     words: Words | None,
     moments: list[Moment],
-    messages: list[list[str]] | None,
+    messages: dict[Moment, list[str]] | None,
     *,
     watch_url: str | None,
 ) -> list[dict[str, Any]]:
@@ -78,7 +83,8 @@ def describe(
     reasons, reader = Reasons(timeline, words), Reader()
     highlights = []
     for place, moment in enumerate(moments):
-        samples = chat_samples(messages[place], moment.emotion, reader) if messages else []
+        written = messages.get(moment, []) if messages else []
+        common = most_common(written)
         highlights.append(
             {
                 "rank": place + 1,
@@ -87,10 +93,10 @@ def describe(
                 "peak_seconds": moment.peak_s,
                 "score": round(moment.score, 3),
                 "emotion": moment.emotion,
-                "title": title(moment, words, samples, reader),
-                "reasons": reasons.sentences(moment),
+                "title": title(moment, words, common),
+                "reasons": reasons.sentences(moment, common),
                 "transcript": transcript_of(words, moment),
-                "chat_sample": samples if messages is not None else None,
+                "chat_sample": chat_samples(written, moment.emotion, reader) if messages is not None else None,
                 "signals": reasons.signals(moment),
                 "clip_url": None,
                 "thumbnail_url": None,

@@ -2,20 +2,23 @@
 
 import re
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 
+from workers.analysis.chat_columns import kind_of
 from workers.analysis.lexicon import EMOTIONS, lexicon
 from workers.analysis.messages import Reader, Reading
-from workers.analysis.scoring import WINDOW_S
+from workers.analysis.scoring import LEAD_S, WINDOW_S
 from workers.analysis.selection import Moment
-from workers.analysis.stats import surroundings, window_sums
+from workers.analysis.stats import surroundings
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words, text_between
 
 TITLE_CHARS = 70
 CLEAR_RATIO = 1.3  # chat rates under this many times the usual say nothing
 SAMPLES = 8
+COMMON_CHARS, COMMON_PEOPLE, COMMON_SHARE = 24, 3, 0.2
 SAID_BEFORE_S = 6
 SAMPLE_CHARS = 120
 _DOING = {
@@ -32,6 +35,13 @@ _SHORTEST_NAME = 4  # Twitch names have four characters or more
 _LINKS = re.compile(r"(?:https?://|www\.)\S+")
 
 
+class Common(NamedTuple):
+    """A text and which share of the messages is it, 0-1."""
+
+    text: str
+    share: float
+
+
 class Reasons:
     """Explains moments of one recording."""
 
@@ -40,43 +50,56 @@ class Reasons:
         self._words = words
         columns = timeline.columns
         if timeline.has_chat:
-            self._count = window_sums(columns["messages"], window_s=WINDOW_S)
-            self._usual, _ = surroundings(self._count)
+            self._usual, _ = surroundings(columns["writers"])
         if timeline.has_sound:
             self._usual_loudness, _ = surroundings(columns["loudness_lufs"])
 
-    def sentences(self, moment: Moment) -> list[str]:
-        """Short sentences, the strongest evidence first."""
+    def sentences(self, moment: Moment, common: Common | None) -> list[str]:
+        """Short sentences, the strongest evidence first. common: what most people wrote then."""
         lines = []
         if self._timeline.has_chat:
-            lines += self._chat(moment)
+            lines += self._chat(moment, common)
         if self._timeline.has_sound:
             lines += self._sound(moment)
         if self._timeline.has_words:
             lines += self._speech(moment)
         return lines or [f"The best that could be found: score {moment.score:.2f}, no single signal stands out."]
 
-    def _chat(self, moment: Moment) -> list[str]:
+    def _chat(self, moment: Moment, common: Common | None) -> list[str]:
         columns = self._timeline.columns
-        at = min(moment.second + self._timeline.chat_lag_s - 3, self._timeline.seconds - 1)
-        at = max(0, at)
+        at = self._height(moment)
         span = slice(at, at + WINDOW_S)
-        count, weight = float(self._count[at]), float(columns["weight"][span].sum())
+        writers, usual, weight = (
+            float(columns["writers"][at]),
+            float(self._usual[at]),
+            float(columns["weight"][span].sum()),
+        )
+        wrote = "" if common is None else f', {"most" if common.share > 0.5 else "many"} of them "{common.text}"'
         lines = []
-        if count >= 3 and self._usual[at] > 0.5 and count / self._usual[at] >= CLEAR_RATIO:
-            lines.append(f"Chat {count / self._usual[at]:.1f} times its usual rate ({count:.0f} messages in 15 s).")
-        elif count and self._usual[at] <= 0.5:
-            lines.append(f"{count:.0f} chat messages in 15 s where it is usually silent.")
+        if writers >= 3 and usual >= 0.5 and writers / usual >= CLEAR_RATIO:
+            lines.append(f"{writers / usual:.1f} times as many people as usual wrote within {WINDOW_S} s{wrote}.")
+        elif writers >= 3 and usual < 0.5:
+            lines.append(f"{writers:.0f} people wrote within {WINDOW_S} s where it is usually silent{wrote}.")
+        elif common is not None:
+            lines.append(f'{100 * common.share:.0f} % of the messages were "{common.text}".')
         feelings = {name: float(columns[name][span].sum()) for name in EMOTIONS}
-        best = max(feelings, key=feelings.__getitem__)
-        if weight > 0 and feelings[best] >= 1:
+        if moment.emotion is not None and weight > 0 and feelings[moment.emotion] >= 1:
             delay = "" if moment.reaction_s is None else self._delay(moment.reaction_s - moment.peak_s)
-            lines.append(f"{100 * min(1.0, feelings[best] / weight):.0f} % of the messages {_DOING[best]}{delay}.")
+            share = 100 * min(1.0, feelings[moment.emotion] / weight)
+            lines.append(f"{share:.0f} % of the messages {_DOING[moment.emotion]}{delay}.")
+        clips = float(columns["clip"][span].sum())
+        if clips >= 1:
+            lines.append(f"{clips:.0f} asked for a clip.")
         for name, text in (("subs", "subscriptions or gifts"), ("bits", "bits cheered")):
             amount = float(columns[name][span].sum())
             if amount:
-                lines.append(f"{amount:.0f} {text} in the same 15 s.")
+                lines.append(f"{amount:.0f} {text} in the same {WINDOW_S} s.")
         return lines
+
+    def _height(self, moment: Moment) -> int:
+        """The second near the moment from which most people write within the window."""
+        first = max(0, min(moment.second + self._timeline.chat_lag_s - LEAD_S, self._timeline.seconds - 1))
+        return first + int(np.argmax(self._timeline.columns["writers"][first : first + WINDOW_S]))
 
     def _delay(self, seconds: float) -> str:
         if seconds < 1:
@@ -117,9 +140,18 @@ class Reasons:
         return _short(text_between(self._words, moment.peak_s - SAID_BEFORE_S, moment.peak_s + 1), 60, keep_end=True)
 
     def signals(self, moment: Moment) -> dict[str, float]:
-        """The highest z-score of every signal at the moment."""
+        """The highest z-score of every signal at the moment, and the two factors of its score.
+
+        surge: natural logarithm of how many times the usual number of people surely wrote.  reacting: share of the
+        messages that react, 0-1.
+        """
         near = slice(max(0, moment.second - 2), moment.second + 6)
         found = {name: values[near].max() for name, values in self._timeline.z.items()}
+        if self._timeline.has_chat:
+            at = min(moment.second, self._timeline.seconds - 1)
+            lagged = min(at + self._timeline.chat_lag_s, self._timeline.seconds - 1)
+            found["surge"] = self._timeline.columns["surge"][lagged]
+            found["reacting"] = self._timeline.columns["reaction_share"][at]
         return {name: round(float(value), 2) + 0.0 for name, value in found.items()}
 
 
@@ -162,18 +194,31 @@ def _telling(read: Reading, emotion: str | None) -> float:
     return read.reaction * (1.5 if same else 0.7) + min(read.tokens, 8) * 0.05
 
 
-def title(moment: Moment, words: Words | None, samples: list[str], reader: Reader) -> str:
-    """From the sentence said at the moment, else from the chat, else the emotion and the time."""
+def most_common(messages: list[str]) -> Common | None:
+    """The short text that most wrote, whatever its stretching; None when no one text stands out."""
+    kinds: dict[str, Counter[str]] = {}
+    for message in messages:
+        lower = message.lower()
+        words = lower.split()
+        kind = kind_of(lower, words, set(words))
+        if kind:
+            kinds.setdefault(kind, Counter())[message.strip()[:COMMON_CHARS]] += 1
+    if not kinds:
+        return None
+    best = max(kinds.values(), key=lambda forms: forms.total())
+    share = best.total() / len(messages)
+    text = best.most_common(1)[0][0]
+    return Common(text, share) if best.total() >= COMMON_PEOPLE and share >= COMMON_SHARE else None
+
+
+def title(moment: Moment, words: Words | None, common: Common | None) -> str:
+    """From the sentence said at the moment, else from what most people wrote, else the time."""
     said = _sentence_at(words, moment) if words is not None else ""
     if len(said.split()) >= 3:
         return _short(said, TITLE_CHARS)
     label = _LABEL.get(moment.emotion or "", "Highlight")
-    for text in samples:
-        plain = [
-            word for word in text.split() if reader.read(word).emotion < 0 and word.lower() not in lexicon().emotions
-        ]
-        if 3 <= len(text.split()) <= 12 and len(plain) >= 2 and not reader.read(text).question:
-            return f'{label}: "{_short(text, TITLE_CHARS - len(label) - 4)}"'
+    if common is not None:
+        return f'{label}: "{common.text}"'
     minutes = int(moment.peak_s) // 60
     return f"{label} at {minutes // 60}:{minutes % 60:02d}:{int(moment.peak_s) % 60:02d}"
 

@@ -1,9 +1,9 @@
 """How likely each second is to begin something a person would clip: all the parameters of the fusion stand here.
 
-The score is a probability-like number 0-1, from two factors. Is something happening: how surely more people write than
-usual (`surge`), whatever they write. What it is: which share of them reacts, shouts, asks for a clip, or is only a crowd
-(weights.toml, fitted by `bench.train` on bursts that people labelled). Sound and words move the log-odds by small
-hand-set amounts; alone, without chat, they carry it.
+The score is a probability-like number 0-1, from two factors. Is something happening: how surely more people write
+than usual (`surge`), whatever they write. What it is: which share of them reacts, shouts, asks for a clip, or is only
+a crowd (weights.toml, fitted by `bench.train` on bursts that people labelled). Sound and words move the log-odds by
+small hand-set amounts; alone, without chat, they carry it.
 """
 
 import tomllib
@@ -31,6 +31,7 @@ SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messag
 SURGE_GAIN = 3.0  # log-odds for each e-fold of people; set by hand: the labels are of bursts and do not know it
 USUAL_SURGE = 0.7  # of the bursts that the weights were fitted on: surely twice the usual
 MOST_SURGE = 2.5
+MOST_SCORE = 0.85  # people disagree: of the surest moments no more were liked (docs/quality.md)
 MOST_CLIP = 0.2  # of the messages: more who ask for a clip say no more
 
 ALONE_BASE = -3.0  # log-odds without chat, before sound and words are counted
@@ -94,11 +95,11 @@ def fuse(
     progress(0.5)
     if chat is not None:
         from_chat = _add_chat(chat, lag, columns, z, lambda done: progress(0.5 + done / 2))
-        columns["chat_score"] = sigmoid(from_chat)
+        columns["chat_score"] = MOST_SCORE * sigmoid(from_chat)
         log_odds = from_chat + extra
     else:
         log_odds = ALONE_BASE + ALONE_GAIN * extra
-    columns["score"] = sigmoid(log_odds)
+    columns["score"] = MOST_SCORE * sigmoid(log_odds)
     return Timeline(
         duration_s=duration_s,
         chat_lag_s=lag.seconds,
@@ -127,10 +128,10 @@ def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | N
 
 def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats], progress: Progress) -> Floats:
     columns["messages"] = chat.messages
-    columns["chatters"] = chat.chatters
+    columns["chatters"], columns["writers"] = chat.chatters, chat.writers
     for index, name in enumerate(EMOTIONS):
         columns[name] = chat.emotions[index]
-    for name in ("reaction", "crowd", "loud", "weight"):
+    for name in ("reaction", "crowd", "loud", "clip", "weight"):
         columns[name] = chat.sums[name]
     columns["chat_sentiment"] = ratio(chat.sums["sentiment"], chat.sums["sentiment_count"])
     columns["subs"], columns["bits"] = chat.subs, chat.bits
@@ -144,7 +145,7 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     columns["surge"] = surge(chat.people, chat.reacting)
     here = shifted(columns["surge"], lag.seconds)
     for name, values in shares.items():
-        columns[f"share_{name}"] = values
+        columns[f"{name}_share"] = values
     z["chat_rate"] = count_z(count)
     z["chatters"] = count_z(due(chat.chatters))
     z["reactions"] = count_z(due(chat.emotions.sum(axis=0)))

@@ -11,11 +11,9 @@ from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words
 
-SPACING_S = 50  # between the moments of two highlights: nearer ones are one
+SPACING_S = 50
 LOWEST_SCORE = 0.005  # under this nothing happened
 CANDIDATES = 4  # times the highlights asked for
-SAME_EMOTION_PENALTY = 0.12  # log-odds for each better highlight of the same emotion
-NEAR_PENALTY, NEAR_S = 0.4, 240.0
 CLEAR_PEOPLE, CLEAR_SHARE = 3.0, 0.08  # who must show an emotion before it is told
 SPOKEN_REACTIONS = 1.0
 CLEAR_LAUGHTER_Z = 3.0
@@ -35,8 +33,8 @@ class Moment:
 
 
 def select(timeline: Timeline, words: Words | None, *, count: int) -> list[Moment]:
-    """At most `count` moments, best first, without overlaps; variety decides between close scores."""
-    return varied(candidates(timeline, words, count=count), count=count)
+    """At most `count` moments, best first, without overlaps."""
+    return apart(candidates(timeline, words, count=count), count=count)
 
 
 def candidates(timeline: Timeline, words: Words | None, *, count: int) -> list[Moment]:
@@ -59,28 +57,14 @@ def candidates(timeline: Timeline, words: Words | None, *, count: int) -> list[M
     return found
 
 
-def varied(found: list[Moment], *, count: int) -> list[Moment]:
-    """The best `count` of `found` that do not overlap; returns them best first."""
+def apart(found: list[Moment], *, count: int) -> list[Moment]:
+    """The best `count` of `found`, given best first, that do not overlap."""
     chosen: list[Moment] = []
-    left = list(found)
-    while left and len(chosen) < count:
-        best = max(left, key=lambda moment: (_log_odds(moment.score) - _penalty(moment, chosen), -moment.second))
-        left.remove(best)
-        free = _beside(best, chosen)
-        if free is not None:
+    for moment in found:
+        free = _beside(moment, chosen)
+        if free is not None and len(chosen) < count:
             chosen.append(free)
-    return sorted(chosen, key=lambda moment: (-moment.score, moment.start_s))
-
-
-def _log_odds(score: float) -> float:
-    bounded = min(max(score, 1e-9), 1 - 1e-9)
-    return float(np.log(bounded / (1 - bounded)))
-
-
-def _penalty(moment: Moment, chosen: list[Moment]) -> float:
-    same = sum(other.emotion == moment.emotion for other in chosen)
-    near = any(abs(other.second - moment.second) < NEAR_S for other in chosen)
-    return SAME_EMOTION_PENALTY * same + NEAR_PENALTY * near
+    return chosen
 
 
 def _peaks(score: Floats, *, limit: int) -> list[int]:

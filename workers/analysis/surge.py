@@ -1,8 +1,8 @@
 """Is something happening: how many more people write than usual, whatever they write.
 
-People, not messages, so that one who writes ten times is one; in windows of several lengths, because a jump scare lasts
-five seconds and a story half a minute; and only as far as it is sure, so that four people in a sleepy chat weigh less than
-four hundred in a large one.
+People, not messages, so that one who writes ten times is one; in windows of several lengths, because a jump scare
+lasts five seconds and a story half a minute; and only as far as it is sure, so that four people in a sleepy chat weigh
+less than four hundred in a large one.
 """
 
 import numpy as np
@@ -13,7 +13,8 @@ WINDOWS_S = (5, 15, 30)
 MAIN_S = 15  # the window that reasons speak of
 UNSURE_PEOPLE = 1.0
 ERRORS = 2.0
-REACTING_SHARE = 0.1
+REACTING_SHARE = 0.15
+REACTING_DISCOUNT = 0.5  # everyone writing more says more than some changing what they write
 
 
 def people(at: Ints, user: Ints, value: Floats, *, window_s: int, seconds: int) -> Floats:
@@ -32,14 +33,13 @@ def people(at: Ints, user: Ints, value: Floats, *, window_s: int, seconds: int) 
     change = np.bincount(low[counted], weights=value[counted], minlength=seconds + 1)[: seconds + 1]
     change -= np.bincount(at[counted] + 1, weights=value[counted], minlength=seconds + 1)[: seconds + 1]
     # Sums of differences of fractions leave crumbs where nobody writes.
-    return np.round(np.cumsum(change)[:seconds], 6) + 0.0
+    return np.asarray(np.round(np.cumsum(change)[:seconds], 6) + 0.0, dtype=np.float64)
 
 
 def surge(people: dict[int, Floats], reacting: dict[int, Floats]) -> Floats:
-    """How surely more people write, or react, than usual; the larger of both.
+    """How surely more people write than usual, or, where many talk on, how surely more react.
 
-    people, reacting: window length in s to how many in [t, t + length), shape (seconds,).  Those who react may stand out
-    where many talk on; they are compared with a tenth of the usual talk, so that three of a hundred are no surge.
+    people, reacting: window length in s to how many in [t, t + length), shape (seconds,).
     Result: mean over the windows of the sure log ratio, natural logarithm, at the second the shortest window begins.
     """
     shortest = min(people)
@@ -48,11 +48,13 @@ def surge(people: dict[int, Floats], reacting: dict[int, Floats]) -> Floats:
         usual, _ = surroundings(everyone)
         usually_reacting, _ = surroundings(reacting[window_s])
         all_of_them = sure_log_ratio(everyone, usual, unsure=UNSURE_PEOPLE, errors=ERRORS)
+        # Against a share of the talk: three who laugh among a hundred who talk are no surge.
         unsure = UNSURE_PEOPLE + REACTING_SHARE * usual
         of_reactions = sure_log_ratio(reacting[window_s], usually_reacting, unsure=unsure, errors=ERRORS)
         early = (window_s - shortest) // 2
         total += np.stack([_later(all_of_them, early), _later(of_reactions, early)])
-    return np.asarray(total.max(axis=0) / len(people))
+    mean = total / len(people)
+    return np.asarray(np.maximum(mean[0], mean[1] - REACTING_DISCOUNT))
 
 
 def _later(values: Floats, by_s: int) -> Floats:

@@ -28,14 +28,14 @@ class Waves(NamedTuple):
 
 
 def waves(kind: Ints, at: Floats, weight: Floats, *, seconds: int) -> Waves:
-    """kind: number of the reduced text, -1 for none.  at: seconds, sorted.  weight: 0-1, a user's repeats count less."""
+    """kind: number of the reduced text, -1 for none.  at: seconds, sorted.  weight: 0-1, less for repeats."""
     short = kind >= 0
     wave, learned = np.zeros(len(kind)), np.zeros(len(kind))
     if not short.any():
         return Waves(wave, learned)
     kinds, own = kind[short], weight[short]
     here = same_near(kinds, at[short], own, before_s=REACH_S, after_s=REACH_S)
-    total = np.bincount(kinds, weights=own)
+    total = np.bincount(kinds, weights=own).astype(np.float64)
     usual = (total[kinds] - here) * (2 * REACH_S + 1) / max(1, seconds)
     sure = sure_log_ratio(here, usual, unsure=0.5, errors=2.0)
     wave[short] = np.clip(sure / FULL_LOG_RATIO, 0.0, 1.0) * (here >= FEWEST)
