@@ -11,9 +11,10 @@ from workers.analysis.chat_signals import chat_grid
 from workers.analysis.lexicon import EMOTIONS, is_channel_emote
 from workers.analysis.scoring import Weights
 from workers.analysis.selection import select
-from workers.analysis.stats import Floats
+from workers.analysis.stats import Floats, sigmoid
 from workers.chatlog import Comment
 
+__all__ = ["EMOTIONS"]
 FEATURES = Weights._fields[1:]
 WEIGHTS_FILE = Path(scoring.__file__).with_name("weights.toml")
 
@@ -66,11 +67,23 @@ def log_odds(features: Floats, weights: Weights) -> Floats:
     return scoring.chat_log_odds(**columns, weights=weights)
 
 
+def probability(odds: Floats) -> Floats:
+    """What the product shows for these log-odds, 0-1."""
+    return sigmoid(odds)
+
+
 def shipped_weights() -> Weights:
     return scoring.shipped_weights()
 
 
-def trained_on() -> frozenset[str]:
-    """Digests of the bursts the shipped weights were fitted on."""
+class TrainedOn(NamedTuple):
+    """digests: of the texts of each stream or channel.  owners: the streamers and channels by name."""
+
+    digests: frozenset[str]
+    owners: frozenset[str]
+
+
+def trained_on() -> TrainedOn:
+    """What the shipped weights were fitted on."""
     data = tomllib.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
-    return frozenset(data.get("trained_on", ()))
+    return TrainedOn(frozenset(data.get("trained_on", ())), frozenset(data.get("trained_owners", ())))

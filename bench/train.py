@@ -1,8 +1,9 @@
 """Fit the chat weights on labelled bursts and write workers/analysis/weights.toml.
 
-    python -m bench.train --bursts FILE [FILE ...] [--watched FILE ...] [--into FILE]
+    python -m bench.train --bursts FILE [FILE ...] [--into FILE]
 
-Streamers, and the watched clips as one, are sample groups: a group's say grows with the square root of its bursts.
+Streamers, and the watched clips (bursts with a `channel`) as one, are sample groups: a group's say grows with the
+square root of its bursts.
 """
 
 import argparse
@@ -19,10 +20,9 @@ from workers.analysis.scoring import Weights
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bursts", type=Path, nargs="+", required=True)
-    parser.add_argument("--watched", type=Path, nargs="+", default=[])
     parser.add_argument("--into", type=Path, default=WEIGHTS_FILE)
     given = parser.parse_args()
-    bursts = read_bursts([*given.bursts, *given.watched])
+    bursts = read_bursts(given.bursts)
     text = written(bursts, fit_bursts(bursts))
     given.into.write_text(text, encoding="utf-8")
     print(text)
@@ -41,6 +41,7 @@ def written(bursts: Bursts, weights: Weights) -> str:
         "trained_on = [",
         *(f'    "{digest}",' for digest in sorted(set(bursts.digests.tolist()))),
         "]",
+        "trained_owners = [" + ", ".join(f'"{name}"' for name in np.unique(bursts.groups)) + "]",
     ]
     return "\n".join(lines) + "\n"
 

@@ -55,7 +55,7 @@ def test_weights_fitted_on_other_streams_rank_a_stream_not_seen(bursts_file: Pat
     bursts = read_bursts([bursts_file], mask_channel_emotes=True)
     assert average_precision(bursts.labels, held_out(bursts, bursts.streams)) == 1.0
     assert average_precision(bursts.labels, log_odds(bursts.features, fit_bursts(bursts))) == 1.0
-    assert not trained_on() & set(bursts.digests)
+    assert not trained_on().digests & set(bursts.digests)
 
 
 def run(*arguments: str) -> list[str]:
