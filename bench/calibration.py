@@ -28,8 +28,8 @@ from workers.chatlog import Comment
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 COUNT = 50
 BINS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
-BEST_OF = (1, 3, 5)
-# The other emotions beside which joy, sadness and anger are looked at.
+BEST_OF_STREAM, BEST_OF_ALL = (1, 3, 5), (5, 10, 20)
+# Before the other emotions: joy, sadness and anger are the ones most easily discounted.
 JUDGED_FIRST = ("happiness", "sadness", "anger")
 Chat = list[Comment]
 Random = np.random.Generator
@@ -114,7 +114,7 @@ def _share(scores: Floats, labels: Floats) -> dict[str, Any]:
 
 def _told(row: dict[str, Any]) -> str:
     low, high = row["95 %"]
-    return f"mean score {row['mean score']:.2f}, {row['share']:.2f} ({low:.2f}-{high:.2f}) of {row['count']} highlights"
+    return f"mean score {row['mean score']:.2f}, share {row['share']:.2f} ({low:.2f}-{high:.2f}) of {row['count']}"
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
@@ -137,7 +137,7 @@ def on_bursts(paths: list[Path]) -> dict[str, Any]:
             print(f"\nHighlights among {name} by the score of those who have not seen the streamer or channel:")
             result[name] = {"by score": by_score(scores[inside], part.labels)}
             result[name]["by emotion"] = by_emotion(part, scores[inside])
-            result[name]["best of a stream"] = best_of_streams(part, scores[inside])
+            result[name]["best"] = best(part, scores[inside])
     return result
 
 
@@ -153,15 +153,21 @@ def by_emotion(bursts: Bursts, scores: Floats) -> dict[str, Any]:
     return rows
 
 
-def best_of_streams(bursts: Bursts, scores: Floats) -> dict[str, Any]:
-    """The highest scores of each stream are the likeliest to be too high: how often they are right."""
+def best(bursts: Bursts, scores: Floats) -> dict[str, Any]:
+    """The highest scores are the likeliest to be too high: how often those are right.
+
+    The highest of each stream; of watched clips, of which a channel has few, the highest of all.
+    """
+    pooled = bool(bursts.watched.any())
+    streams = np.zeros(len(scores)) if pooled else np.unique(bursts.streams, return_inverse=True)[1]
     rows = {}
-    for count in BEST_OF:
-        best = np.zeros(len(scores), dtype=bool)
-        for stream in np.unique(bursts.streams):
-            best[_highest(scores, bursts.streams == stream, count)] = True
-        rows[str(count)] = _share(scores[best], bursts.labels[best])
-        print(f"  best {count} of each stream: {_told(rows[str(count)])}")
+    for count in BEST_OF_ALL if pooled else BEST_OF_STREAM:
+        chosen = np.zeros(len(scores), dtype=bool)
+        for stream in np.unique(streams):
+            chosen[_highest(scores, streams == stream, count)] = True
+        name = f"best {count}" if pooled else f"best {count} of each stream"
+        rows[name] = _share(scores[chosen], bursts.labels[chosen])
+        print(f"  {name}: {_told(rows[name])}")
     return rows
 
 

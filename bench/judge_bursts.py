@@ -1,5 +1,6 @@
 """Labelled bursts and watched clips ranked by the product and by its peers."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -73,7 +74,12 @@ def _ways(bursts: Bursts, scores: Floats) -> dict[str, Callable[[NDArray[np.bool
 
 def mean(rows: list[Figures]) -> Figures:
     """Per figure over the rows that have it."""
-    return {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+    return {name: _known_mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def _known_mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def by_stream(bursts: Bursts, scores: Floats) -> dict[str, dict[str, Figures]]:
@@ -103,7 +109,7 @@ def judge_bursts(bursts: Bursts, scores: Floats) -> dict[str, Figures]:
         for name in table[OURS]:
             _row(f"{head} {name}", {way: table[way][name] for way in table})
     macro = {way: mean(list(found.values())) for way, found in streamers.items()}
-    _row(f"macro, {len(streamers['ours'])} streamers", macro)
+    _row(f"macro, {len(streamers[OURS])} streamers", macro)
     return macro
 
 
@@ -115,12 +121,13 @@ def bursts_spread(bursts: Bursts, scores: Floats, macro: dict[str, Figures]) -> 
 
 def _macro_draws(bursts: Bursts, values: Floats) -> Floats:
     streamers: dict[str, list[Floats]] = {}
-    for stream in np.unique(bursts.streams):
+    for seed, stream in enumerate(np.unique(bursts.streams)):
         inside = bursts.streams == stream
         if bursts.labels[inside].any():
-            owner = str(bursts.groups[inside][0])
-            streamers.setdefault(owner, []).append(average_precisions(bursts.labels[inside], values[inside]))
-    return np.asarray(np.nanmean([np.nanmean(rows, axis=0) for rows in streamers.values()], axis=0))
+            drawn = average_precisions(bursts.labels[inside], values[inside], seed=seed)
+            streamers.setdefault(str(bursts.groups[inside][0]), []).append(drawn)
+    means = [np.mean(rows, axis=0) for rows in streamers.values()]
+    return np.asarray(np.mean(means, axis=0))
 
 
 def watched_spread(bursts: Bursts, scores: Floats, pooled: dict[str, Figures]) -> dict[str, Any]:
@@ -162,8 +169,11 @@ def for_json(ways: dict[str, Figures]) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401
+    """For JSON: four decimals, null where there is no number."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value

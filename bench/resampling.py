@@ -55,14 +55,14 @@ def _shares(part: Floats, whole: Floats, *, otherwise: float = 0.0) -> Floats:
 
 
 def average_precisions(labels: Floats, scores: Floats, *, seed: int = 0) -> Floats:
-    """AP of every draw of the bursts with replacement, shape (RESAMPLES,); NaN where a draw has no positive."""
+    """AP of every draw of the bursts with replacement, shape (RESAMPLES,); 0 where a draw has no positive."""
     drawn = np.random.default_rng(seed).integers(0, len(labels), (RESAMPLES, len(labels)))
     order = np.argsort(-scores[drawn], axis=1, kind="stable")
     ranked = np.take_along_axis(labels[drawn], order, axis=1)
     precision = np.cumsum(ranked, axis=1) / np.arange(1, len(labels) + 1)
     positives = ranked.sum(axis=1)
     found = (precision * ranked).sum(axis=1)
-    return _shares(found, positives, otherwise=np.nan)
+    return _shares(found, positives)
 
 
 def aucs(labels: Floats, scores: Floats, groups: NDArray[np.str_], *, seed: int = 0) -> Floats:
@@ -78,16 +78,18 @@ def aucs(labels: Floats, scores: Floats, groups: NDArray[np.str_], *, seed: int 
 
 
 def interval(values: Floats) -> Span:
-    """The middle 95 %, of those that are numbers."""
-    low, high = np.nanquantile(values, (0.025, 0.975))
+    """The middle 95 % of those that are numbers; NaN without any."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, (0.025, 0.975))
     return float(low), float(high)
 
 
 def less(ours: Floats, theirs: Floats, *, difference: float) -> dict[str, Any]:
     """Ours less theirs over the same draws."""
     apart = ours - theirs
-    known = apart[~np.isnan(apart)]
-    return {"difference": difference, "95 %": list(interval(known)), "over it in": float(np.mean(known > 0))}
+    return {"difference": difference, "95 %": list(interval(apart)), "over it in": float(np.mean(apart > 0))}
 
 
 def said(less_row: dict[str, Any], *, what: str, peer: str) -> str:
