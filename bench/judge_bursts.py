@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.bursts import Bursts, held_out
 from bench.metrics import Floats, auc, average_precision, chance, precision_at
-from bench.product import log_odds, shipped_weights, trained_on
+from bench.product import TrainedOn, log_odds, shipped_weights
 from bench.resampling import aucs, average_precisions, interval, less, said
 
 Figures = dict[str, float]
@@ -23,12 +23,11 @@ class Scored(NamedTuple):
     said: str
 
 
-def scored(bursts: Bursts) -> Scored:
+def scored(bursts: Bursts, trained: TrainedOn) -> Scored:
     """Groups the shipped weights have seen are judged by weights fitted on the others, all others by the shipped ones.
 
     Where only one group is given, its streams are held out in turn instead.
     """
-    trained = trained_on()
     shipped = log_odds(bursts.features, shipped_weights())
     seen = np.isin(bursts.digests, list(trained.digests))
     if not seen.any():

@@ -29,9 +29,10 @@ EXCITED = re.compile(_LIST, re.IGNORECASE)
 
 
 class Peer(NamedTuple):
-    """name: how tables call it.  rank: a value per second from comments in order of time, the highest the best."""
+    """name and said: as in tables and in sentences.  rank: a value per second from comments in order of time."""
 
     name: str
+    said: str
     rank: Callable[[Sequence[Comment]], Floats]
 
 
@@ -64,7 +65,11 @@ def counted(comments: Sequence[Comment]) -> Floats:
     return _window_sums(_per_second(comments), WINDOW_S)
 
 
-PEERS = (Peer("peak finder", surge), Peer("excitement list", listed), Peer("counting", counted))
+PEERS = (
+    Peer("peak finder", "the peak finder", surge),
+    Peer("excitement list", "the excitement list", listed),
+    Peer("counting", "counting", counted),
+)
 
 
 def find(peer: Peer, comments: Sequence[Comment], *, count: int) -> list[Span]:

@@ -24,6 +24,7 @@ from bench.judge_bursts import (
     watched_spread,
 )
 from bench.judge_chat import judge_chat
+from bench.product import trained_on
 
 KINDS = {"bursts": (judge_bursts, bursts_spread), "watched": (judge_watched, watched_spread)}
 
@@ -33,7 +34,7 @@ def on_bursts(paths: list[Path], *, only_masked: bool = False) -> dict[str, Any]
     results: dict[str, Any] = {}
     for mask in (True,) if only_masked else (False, True):
         bursts = read_bursts(paths, mask_channel_emotes=mask)
-        found = scored(bursts)
+        found = scored(bursts, trained_on())
         print(f"\nChannel emotes {'masked' if mask else 'as they are'}; {found.said}")
         for name, (judge, spread) in KINDS.items():
             inside = bursts.watched == (name == "watched")

@@ -69,7 +69,7 @@ def under_a_peer(results: dict[str, Any]) -> list[str]:
     ]
     judged += [("chats", name, figures) for name, figures in results.get("chats", {}).items()]
     return [
-        f"Ours is under the {peer.name} on {name}, {figure}: {figures[figure]:.3f} < {figures[peer.name][figure]:.3f}"
+        f"Ours is under {peer.said} on {name}, {figure}: {figures[figure]:.3f} < {figures[peer.name][figure]:.3f}"
         for kind, name, figures in judged
         for figure in MAIN[kind]
         for peer in PEERS
