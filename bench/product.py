@@ -14,8 +14,8 @@ from workers.analysis.selection import select
 from workers.analysis.stats import Floats, sigmoid
 from workers.chatlog import Comment
 
-__all__ = ["EMOTIONS"]
 FEATURES = Weights._fields[1:]
+MOST = {"clip": scoring.MOST_CLIP}  # shares that scoring counts no further
 WEIGHTS_FILE = Path(scoring.__file__).with_name("weights.toml")
 
 
@@ -51,8 +51,7 @@ def measure_burst(comments: list[Comment], *, length_s: float) -> Measured:
     """What scoring would multiply its weights with, taken over the whole burst."""
     grid = chat_grid(comments, duration_s=length_s + 1)
     count = max(1.0, float(grid.sums["weight"].sum()))
-    rate = float(np.log(max(1, len(comments)) / length_s))
-    features = [rate if name == "log_rate" else float(grid.sums[name].sum()) / count for name in FEATURES]
+    features = [min(float(grid.sums[name].sum()) / count, MOST.get(name, 1.0)) for name in FEATURES]
     mass = grid.emotions.sum(axis=1)
     return Measured(features, EMOTIONS[int(np.argmax(mass))] if mass.max() > 0 else None)
 

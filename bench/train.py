@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.bursts import RIDGE, USUAL_RIDGE, Bursts, fit_bursts, held_out, read_bursts
+from bench.bursts import RIDGE, Bursts, fit_bursts, held_out, read_bursts
 from bench.judge_bursts import Figures, judge_bursts, judge_watched
 from bench.product import FEATURES, WEIGHTS_FILE
 from workers.analysis.scoring import Weights
@@ -30,11 +30,10 @@ def main() -> None:
 
 def written(bursts: Bursts, weights: Weights) -> str:
     """The file: how many numbers were fitted on what and how that does on those not seen, then the numbers."""
-    ridge = ", ".join(f"{name} {RIDGE.get(name, USUAL_RIDGE):g}" for name in FEATURES)
     lines = [
         "# Written by `python -m bench.train`: what chat_log_odds in scoring.py multiplies a burst's measures with.",
         f"# {len(weights)} numbers, fitted by logistic regression on {_amounts(bursts)}.",
-        f"# Ridge on standardised measures: {ridge}.",
+        f"# Ridge {RIDGE:g} on standardised measures: {', '.join(FEATURES)}.",
         *(f"# {line}" for line in _held_out_figures(bursts)),
         *(f"{name} = {value:.3f}" for name, value in weights._asdict().items()),
         "# Digests of the streams and channels it was fitted on: bench.quality holds these out.",
