@@ -258,9 +258,8 @@ def test_being_under_a_peer_fails_and_says_on_what(tmp_path: Path) -> None:
             one["messages"] *= 3
     lines = run("quality_all", "--bursts", str(write(tmp_path / "bursts.json.gz", listed)), exit_code=1)
     under = json.loads(lines[-1])["under a peer"]
-    assert len(under) == 1
-    assert under[0].startswith("Ours is under counting on bursts, AP: 0.")
-    assert under[0] in lines
+    assert any(line.startswith("Ours is under counting on bursts, AP: 0.") for line in under)
+    assert set(under) <= set(lines)
 
 
 def test_without_data_it_says_how_to_give_it(tmp_path: Path) -> None:
