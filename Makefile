@@ -53,5 +53,6 @@ faults: setup ## Everything dies or fills up once, under load (fixed seed); one 
 $(FAULTS:%=fault-%): fault-%: setup
 	@$(PY) -m pytest -s --timeout 1800 tests/faults/test_$*.py
 
-quality: setup ## How good the highlights are on labelled chat bursts (BURSTS=file)
-	@$(PY) -m bench.quality --bursts $(or $(BURSTS),../shared/data/labelled_bursts_teo.json.gz)
+quality: setup ## How good the highlights are beside plain peers (DATA=folder, or BURSTS=, CHATS=, INTERVALS= files)
+	@$(PY) -m bench.quality_all --data $(or $(DATA),../shared/data) $(if $(BURSTS),--bursts $(BURSTS)) \
+		$(if $(CHATS),--chats $(CHATS)) $(if $(INTERVALS),--intervals $(INTERVALS))

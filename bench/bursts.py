@@ -21,9 +21,7 @@ from bench.read import read_json
 from workers.analysis.scoring import Weights
 from workers.chatlog import Comment
 
-# Of standardised features: few data, so the weights stay small. The rate is held back most: on streams of others it
-# ranks bursts no better than chance.
-USUAL_RIDGE, RIDGE = 10.0, {"log_rate": 40.0}
+RIDGE = 10.0  # of standardised features: few data, so the weights stay small
 STREAMERS = ("teo", "T90", "wardell")
 
 
@@ -70,7 +68,7 @@ def read_bursts(paths: Iterable[Path], *, mask_channel_emotes: bool = False) -> 
     measured = [measure_burst(one, length_s=length) for one, length in zip(messages, lengths, strict=True)]
     streams = np.array([str(burst.get("channel") or burst["stream"]) for burst in listed])
     watched = np.array(["channel" in burst for burst in listed])
-    bursts = Bursts(
+    return Bursts(
         streams=streams,
         groups=np.array([name if seen else streamer_of(name) for name, seen in zip(streams, watched, strict=True)]),
         watched=watched,
@@ -81,8 +79,6 @@ def read_bursts(paths: Iterable[Path], *, mask_channel_emotes: bool = False) -> 
         emotions=tuple(one.emotion for one in measured),
         digests=_digests(listed, streams),
     )
-    _centre_rates(bursts)
-    return bursts
 
 
 def _length(burst: dict[str, Any]) -> float:
@@ -97,17 +93,6 @@ def _messages(burst: dict[str, Any], mask: bool) -> list[Comment]:
         if said.strip():
             comments.append(Comment(str(place), min(max(0.0, float(offset) - start), length), None, said))
     return comments
-
-
-def _centre_rates(bursts: Bursts) -> None:
-    """Rates against the stream's bursts; of watched clips nothing is known to compare with, so theirs say nothing."""
-    if "log_rate" not in FEATURES:
-        return
-    column = bursts.features[:, FEATURES.index("log_rate")]
-    for stream in np.unique(bursts.streams[~bursts.watched]):
-        inside = bursts.streams == stream
-        column[inside] -= column[inside].mean()
-    column[bursts.watched] = 0.0
 
 
 def _digests(listed: Sequence[dict[str, Any]], streams: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -134,7 +119,7 @@ def fit(features: Floats, labels: Floats, sample_weights: Floats | None = None) 
     mean = np.average(features, axis=0, weights=counts)
     spread = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=counts)) + 1e-9
     design = np.column_stack((np.ones(len(features)), (features - mean) / spread))
-    penalty = np.diag((1e-6, *(RIDGE.get(name, USUAL_RIDGE) for name in FEATURES)))
+    penalty = np.diag((1e-6, *(RIDGE for _ in FEATURES)))
     weights = np.zeros(design.shape[1])
     for _ in range(40):
         likely = 1 / (1 + np.exp(-np.clip(design @ weights, -40, 40)))

@@ -1,7 +1,5 @@
 """How good a ranking is, with and without places in time."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +7,6 @@ Floats = NDArray[np.float64]
 Span = tuple[float, float]
 WIDENED_S = 5.0
 ENOUGH_IOU = 0.3
-BLOCK_S = 600.0
-RESAMPLES = 1000
 
 
 def precision_at(labels: Floats, scores: Floats, count: int = 10) -> float:
@@ -60,49 +56,3 @@ def iou(one: Span, other: Span) -> float:
     both = min(one[1], other[1]) - max(one[0], other[0])
     whole = max(one[1], other[1]) - min(one[0], other[0])
     return max(0.0, both) / whole if whole > 0 else 0.0
-
-
-class Places(NamedTuple):
-    """What a resampling of time blocks needs; each of shape (blocks,), counts.
-
-    found, hits: of the ones found, in the block of their middle.  wanted, met: of the intervals, in theirs.
-    """
-
-    found: Floats
-    hits: Floats
-    wanted: Floats
-    met: Floats
-
-
-def in_blocks(found: list[Span], wanted: list[Span], hits: list[int | None], *, duration_s: float) -> Places:
-    blocks = max(1, int(np.ceil(duration_s / BLOCK_S)))
-
-    def count(spans: list[Span]) -> Floats:
-        middles = np.array([(start + end) / 2 for start, end in spans])
-        places = np.clip((middles // BLOCK_S).astype(np.int64), 0, blocks - 1)
-        return np.bincount(places, minlength=blocks).astype(np.float64)
-
-    met = [wanted[hit] for hit in hits if hit is not None]
-    hitting = [span for span, hit in zip(found, hits, strict=True) if hit is not None]
-    return Places(count(found), count(hitting), count(wanted), count(met))
-
-
-def draws(blocks: int, *, seed: int = 0) -> Floats:
-    """How often each block is drawn: shape (RESAMPLES, blocks)."""
-    random = np.random.default_rng(seed)
-    return random.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES).astype(np.float64)
-
-
-def precision_recall_f1(places: Places, drawn: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of every draw, each of shape (draws,); 0 where nothing was found or wanted."""
-    found, hits, wanted, met = (drawn @ counts for counts in places)
-    precision = np.divide(hits, found, out=np.zeros_like(hits), where=found > 0)
-    recall = np.divide(met, wanted, out=np.zeros_like(met), where=wanted > 0)
-    both = precision + recall
-    return precision, recall, np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
-
-
-def interval(values: Floats) -> Span:
-    """The middle 95 %."""
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)

@@ -23,14 +23,16 @@ SPACING_S = 30
 # The reaction comes after the moment: from this long before the middle of the busiest window to this long after it.
 BEFORE_S, AFTER_S = 45.0, 5.0
 WINDOW_SAID = f"from {BEFORE_S:g} s before to {AFTER_S:g} s after the middle of the highest {WINDOW_S} s"
-_WORDS = r"pog\w*|\w*lul|lol+|kekw|lmf?ao+|rofl|omg+|wtf+|wow+|(?:ha){2,}h?|insane|clip|holy|no way|let'?s go+"
-EXCITED = re.compile(rf"\b(?:{_WORDS})\b", re.IGNORECASE)
+# Of a dozen lists tried, one that does well on all labelled bursts: a peer is not to be weak.
+_LIST = r"pog|lul|lol|lmao|omg|wtf|haha|insane|clip|kek|wow|holy|xd|no way|let'?s go|\bgg|monka|jebait|😂|🤣"
+EXCITED = re.compile(_LIST, re.IGNORECASE)
 
 
 class Peer(NamedTuple):
-    """name: how tables call it.  rank: a value per second from comments in order of time, the highest the best."""
+    """name and said: as in tables and in sentences.  rank: a value per second from comments in order of time."""
 
     name: str
+    said: str
     rank: Callable[[Sequence[Comment]], Floats]
 
 
@@ -63,7 +65,11 @@ def counted(comments: Sequence[Comment]) -> Floats:
     return _window_sums(_per_second(comments), WINDOW_S)
 
 
-PEERS = (Peer("peak finder", surge), Peer("excitement list", listed), Peer("counting", counted))
+PEERS = (
+    Peer("peak finder", "the peak finder", surge),
+    Peer("excitement list", "the excitement list", listed),
+    Peer("counting", "counting", counted),
+)
 
 
 def find(peer: Peer, comments: Sequence[Comment], *, count: int) -> list[Span]:

@@ -11,10 +11,11 @@ from workers.analysis.chat_signals import chat_grid
 from workers.analysis.lexicon import EMOTIONS, is_channel_emote
 from workers.analysis.scoring import Weights
 from workers.analysis.selection import select
-from workers.analysis.stats import Floats
+from workers.analysis.stats import Floats, sigmoid
 from workers.chatlog import Comment
 
 FEATURES = Weights._fields[1:]
+MOST = {"clip": scoring.MOST_CLIP}  # shares that scoring counts no further
 WEIGHTS_FILE = Path(scoring.__file__).with_name("weights.toml")
 
 
@@ -50,8 +51,7 @@ def measure_burst(comments: list[Comment], *, length_s: float) -> Measured:
     """What scoring would multiply its weights with, taken over the whole burst."""
     grid = chat_grid(comments, duration_s=length_s + 1)
     count = max(1.0, float(grid.sums["weight"].sum()))
-    rate = float(np.log(max(1, len(comments)) / length_s))
-    features = [rate if name == "log_rate" else float(grid.sums[name].sum()) / count for name in FEATURES]
+    features = [min(float(grid.sums[name].sum()) / count, MOST.get(name, 1.0)) for name in FEATURES]
     mass = grid.emotions.sum(axis=1)
     return Measured(features, EMOTIONS[int(np.argmax(mass))] if mass.max() > 0 else None)
 
@@ -66,11 +66,23 @@ def log_odds(features: Floats, weights: Weights) -> Floats:
     return scoring.chat_log_odds(**columns, weights=weights)
 
 
+def probability(odds: Floats) -> Floats:
+    """What the product shows for these log-odds, 0-1."""
+    return sigmoid(odds)
+
+
 def shipped_weights() -> Weights:
     return scoring.shipped_weights()
 
 
-def trained_on() -> frozenset[str]:
-    """Digests of the bursts the shipped weights were fitted on."""
+class TrainedOn(NamedTuple):
+    """digests: of the texts of each stream or channel.  owners: the streamers and channels by name."""
+
+    digests: frozenset[str]
+    owners: frozenset[str]
+
+
+def trained_on() -> TrainedOn:
+    """What the shipped weights were fitted on."""
     data = tomllib.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
-    return frozenset(data.get("trained_on", ()))
+    return TrainedOn(frozenset(data.get("trained_on", ())), frozenset(data.get("trained_owners", ())))

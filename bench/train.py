@@ -1,8 +1,9 @@
 """Fit the chat weights on labelled bursts and write workers/analysis/weights.toml.
 
-    python -m bench.train --bursts FILE [FILE ...] [--watched FILE ...] [--into FILE]
+    python -m bench.train --bursts FILE [FILE ...] [--into FILE]
 
-Streamers, and the watched clips as one, are sample groups: a group's say grows with the square root of its bursts.
+Streamers, and the watched clips (bursts with a `channel`) as one, are sample groups: a group's say grows with the
+square root of its bursts.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.bursts import RIDGE, USUAL_RIDGE, Bursts, fit_bursts, held_out, read_bursts
+from bench.bursts import RIDGE, Bursts, fit_bursts, held_out, read_bursts
 from bench.judge_bursts import Figures, judge_bursts, judge_watched
 from bench.product import FEATURES, WEIGHTS_FILE
 from workers.analysis.scoring import Weights
@@ -19,10 +20,9 @@ from workers.analysis.scoring import Weights
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bursts", type=Path, nargs="+", required=True)
-    parser.add_argument("--watched", type=Path, nargs="+", default=[])
     parser.add_argument("--into", type=Path, default=WEIGHTS_FILE)
     given = parser.parse_args()
-    bursts = read_bursts([*given.bursts, *given.watched])
+    bursts = read_bursts(given.bursts)
     text = written(bursts, fit_bursts(bursts))
     given.into.write_text(text, encoding="utf-8")
     print(text)
@@ -30,17 +30,17 @@ def main() -> None:
 
 def written(bursts: Bursts, weights: Weights) -> str:
     """The file: how many numbers were fitted on what and how that does on those not seen, then the numbers."""
-    ridge = ", ".join(f"{name} {RIDGE.get(name, USUAL_RIDGE):g}" for name in FEATURES)
     lines = [
         "# Written by `python -m bench.train`: what chat_log_odds in scoring.py multiplies a burst's measures with.",
         f"# {len(weights)} numbers, fitted by logistic regression on {_amounts(bursts)}.",
-        f"# Ridge on standardised measures: {ridge}.",
+        f"# Ridge {RIDGE:g} on standardised measures: {', '.join(FEATURES)}.",
         *(f"# {line}" for line in _held_out_figures(bursts)),
         *(f"{name} = {value:.3f}" for name, value in weights._asdict().items()),
         "# Digests of the streams and channels it was fitted on: bench.quality holds these out.",
         "trained_on = [",
         *(f'    "{digest}",' for digest in sorted(set(bursts.digests.tolist()))),
         "]",
+        "trained_owners = [" + ", ".join(f'"{name}"' for name in np.unique(bursts.groups)) + "]",
     ]
     return "\n".join(lines) + "\n"
 
