@@ -11,7 +11,7 @@ from workers.analysis.chat_signals import chat_grid
 from workers.analysis.lexicon import EMOTIONS, is_channel_emote
 from workers.analysis.scoring import Weights
 from workers.analysis.selection import select
-from workers.analysis.stats import Floats, sigmoid
+from workers.analysis.stats import Floats
 from workers.chatlog import Comment
 
 FEATURES = Weights._fields[1:]
@@ -68,7 +68,7 @@ def log_odds(features: Floats, weights: Weights) -> Floats:
 
 def probability(odds: Floats) -> Floats:
     """What the product shows for these log-odds, 0-1."""
-    return sigmoid(odds)
+    return scoring.probability(odds)
 
 
 def shipped_weights() -> Weights:

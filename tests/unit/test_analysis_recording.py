@@ -82,12 +82,12 @@ def analyze(made: Path, into: Path, *, chat: bool = True, words: bool = True) ->
 def test_the_moments_are_found_with_their_emotion_and_start_before_the_chat_reacts(made: Path, tmp_path: Path) -> None:
     # When the recording is analysed
     analysis, found = analyze(made, tmp_path)
-    # Then the two moments lead, greetings and the poll do not, and each begins at its moment and not at the reaction
+    # Then the two moments lead, greetings and the poll do not, and each tells its moment from its beginning
     best = sorted(found.highlights[:2], key=lambda one: float(one["start_seconds"]))
     assert [one["emotion"] for one in best] == ["funny", "excitement"]
     for one, moment in zip(best, (LAUGH_AT, WOW_AT), strict=True):
-        assert abs(one["start_seconds"] - moment) <= 5
-        assert one["start_seconds"] <= one["peak_seconds"] <= one["end_seconds"]
+        assert moment - 40 <= one["start_seconds"] <= moment - 3
+        assert abs(one["peak_seconds"] - moment) <= 2
         assert one["end_seconds"] > moment + 4
         assert one["score"] > 0.5
     assert all(one["score"] < 0.5 for one in found.highlights[2:])
@@ -99,7 +99,7 @@ def test_every_highlight_says_why_with_numbers_and_shows_no_names(made: Path, tm
     _, found = analyze(made, tmp_path)
     funny = next(one for one in found.highlights if one["emotion"] == "funny")
     assert any("% of the messages laughing" in line for line in funny["reasons"])
-    assert any("times its usual rate" in line for line in funny["reasons"])
+    assert any("times as many people as usual" in line for line in funny["reasons"])
     assert any("LU louder" in line for line in funny["reasons"])
     assert "goat" in funny["title"]
     assert "goat" in funny["transcript"]

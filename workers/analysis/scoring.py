@@ -71,6 +71,11 @@ def chat_log_odds(*, reaction: Floats, loud: Floats, crowd: Floats, clip: Floats
     )
 
 
+def probability(log_odds: Floats) -> Floats:
+    """What is shown for log-odds: 0 to MOST_SCORE."""
+    return MOST_SCORE * sigmoid(log_odds)
+
+
 def fuse(
     *,
     chat: ChatGrid | None,
@@ -95,11 +100,11 @@ def fuse(
     progress(0.5)
     if chat is not None:
         from_chat = _add_chat(chat, lag, columns, z, lambda done: progress(0.5 + done / 2))
-        columns["chat_score"] = MOST_SCORE * sigmoid(from_chat)
+        columns["chat_score"] = probability(from_chat)
         log_odds = from_chat + extra
     else:
         log_odds = ALONE_BASE + ALONE_GAIN * extra
-    columns["score"] = MOST_SCORE * sigmoid(log_odds)
+    columns["score"] = probability(log_odds)
     return Timeline(
         duration_s=duration_s,
         chat_lag_s=lag.seconds,
