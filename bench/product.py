@@ -15,7 +15,6 @@ from workers.analysis.stats import Floats
 from workers.chatlog import Comment
 
 FEATURES = Weights._fields[1:]
-MOST = {"clip": scoring.MOST_CLIP}  # shares that scoring counts no further
 WEIGHTS_FILE = Path(scoring.__file__).with_name("weights.toml")
 
 
@@ -50,8 +49,8 @@ def find_in_chat(comments: list[Comment], *, count: int) -> list[Found]:
 def measure_burst(comments: list[Comment], *, length_s: float) -> Measured:
     """What scoring would multiply its weights with, taken over the whole burst."""
     grid = chat_grid(comments, duration_s=length_s + 1)
-    count = max(1.0, float(grid.sums["weight"].sum()))
-    features = [min(float(grid.sums[name].sum()) / count, MOST.get(name, 1.0)) for name in FEATURES]
+    total = grid.sums["weight"].sum()
+    features = [float(scoring.share_of(name, grid.sums[name].sum(), total)) for name in FEATURES]
     mass = grid.emotions.sum(axis=1)
     return Measured(features, EMOTIONS[int(np.argmax(mass))] if mass.max() > 0 else None)
 

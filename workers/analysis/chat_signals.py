@@ -17,6 +17,7 @@ from workers.chatlog import Comment
 
 SPAM_WINDOW_S = 10
 SHOUT_REACTION = 0.6  # a shout without a known word may be many things
+LONE_WORD = 0.4  # of a shout: in scripts without spaces every message is one word
 TALK = 0.7  # of a person counts who writes without reacting
 _BOTS = """nightbot streamelements moobot streamlabs fossabot wizebot sery_bot soundalerts deepbot botisimo phantombot
     stay_hydrated_bot commanderroot ankhbot coebot xanbot hnlbot vivbot ohbot mikuia scorpbot buttsbot"""
@@ -61,10 +62,11 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
     weight = _weights(columns, at, seconds)
     waving = waves(table.kind[text], columns.at, weight, seconds=seconds)
     pasted = copied(text, columns.at, table.long[text])
+    shout = np.maximum(0.0, table.shout[text] - LONE_WORD) / (1.0 - LONE_WORD)
     known = np.where(pasted, 0.0, table.reaction[text])
     gathered = crowd(columns, table, np.maximum(known, waving.learned), weight)
     only_crowd = np.maximum(gathered, table.crowd[text])
-    unknown = np.maximum.reduce([waving.wave, waving.learned, SHOUT_REACTION * table.shout[text]])
+    unknown = np.maximum.reduce([waving.wave, waving.learned, SHOUT_REACTION * shout])
     reaction = np.maximum(known, unknown * (1.0 - only_crowd)) * (1.0 - gathered)
     sentiment = table.sentiment[text]
 

@@ -109,7 +109,7 @@ def _opening(columns: Columns, kind: Ints, answers: NDArray[np.bool_]) -> NDArra
     what = kind[answers]
     of_opening = np.bincount(what, weights=early[answers]) >= OPENING_SHARE * np.bincount(what)
     found[answers] = of_opening[what]
-    return found & early & _firsts(columns.user) & ~columns.nameless
+    return np.asarray(found & early & _firsts(columns.user) & ~columns.nameless)
 
 
 def _firsts(user: Ints) -> NDArray[np.bool_]:

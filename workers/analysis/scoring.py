@@ -32,7 +32,7 @@ SURGE_GAIN = 3.0  # log-odds for each e-fold of people; set by hand: the labels 
 USUAL_SURGE = 1.1  # of the bursts that the weights were fitted on: surely three times the usual
 MOST_SURGE = 2.5
 MOST_SCORE = 0.85  # people disagree: of the surest moments no more were liked (docs/quality.md)
-MOST_CLIP = 0.2  # of the messages: more who ask for a clip say no more
+MOST_CLIP = 0.05  # of the messages: more who ask for a clip say no more
 
 ALONE_BASE = -3.0  # log-odds without chat, before sound and words are counted
 ALONE_GAIN = 4.0  # without chat, sound and words count this many times more
@@ -57,6 +57,12 @@ def shipped_weights() -> Weights:
     return Weights(**{name: float(data[name]) for name in Weights._fields})
 
 
+def share_of(name: str, part: Floats, whole: Floats) -> Floats:
+    """The measure `name` of a burst: which share `part` of the messages `whole` is, 0-1."""
+    share = part / np.maximum(1.0, whole)
+    return np.minimum(share, MOST_CLIP) if name == "clip" else share
+
+
 def chat_log_odds(*, reaction: Floats, loud: Floats, crowd: Floats, clip: Floats, weights: Weights) -> Floats:
     """Log-odds that a burst is worth a clip, given that it is one.
 
@@ -67,7 +73,7 @@ def chat_log_odds(*, reaction: Floats, loud: Floats, crowd: Floats, clip: Floats
         + weights.reaction * reaction
         + weights.loud * loud
         + weights.crowd * crowd
-        + weights.clip * np.minimum(clip, MOST_CLIP)
+        + weights.clip * clip
     )
 
 
@@ -146,7 +152,7 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
         return shifted(window_sums(values, window_s=WINDOW_S), lag.seconds - LEAD_S)
 
     count = due(chat.sums["weight"])
-    shares = {name: _share(due(chat.sums[name]), count, chat.sums[name], chat.sums["weight"]) for name in SHARES}
+    shares = {name: _shrunk_share(name, due(chat.sums[name]), count, chat) for name in SHARES}
     columns["surge"] = surge(chat.people, chat.reacting)
     here = shifted(columns["surge"], lag.seconds)
     for name, values in shares.items():
@@ -162,6 +168,6 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     )
 
 
-def _share(part: Floats, whole: Floats, all_parts: Floats, all_whole: Floats) -> Floats:
-    usual = float(all_parts.sum() / max(1.0, all_whole.sum()))
-    return (part + SHRINK_MESSAGES * usual) / (whole + SHRINK_MESSAGES)
+def _shrunk_share(name: str, part: Floats, whole: Floats, chat: ChatGrid) -> Floats:
+    usual = float(chat.sums[name].sum() / max(1.0, chat.sums["weight"].sum()))
+    return share_of(name, part + SHRINK_MESSAGES * usual, whole + SHRINK_MESSAGES)
