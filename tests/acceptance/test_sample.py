@@ -9,6 +9,7 @@ import av
 import jiwer
 import pytest
 
+from shared import files
 from shared.artifacts.store import sha256_of
 from shared.stages import STAGES
 from tests.acceptance.conftest import SAMPLES, Api
@@ -110,6 +111,34 @@ def test_every_file_listed_can_be_fetched_and_matches_the_manifest(
         path = api.download(results["files"][name], tmp_path)
         assert (path.stat().st_size, sha256_of(path)) == (entry["size"], entry["sha256"]), name
         assert entry["stage"] in {stage.name for stage in STAGES}
+
+
+def test_every_file_is_one_of_the_table(results: dict[str, Any], api: Api, tmp_path: Path) -> None:
+    manifest = json.loads(api.download(results["files"]["manifest.json"], tmp_path).read_text())["files"]
+    ranks = [highlight["rank"] for highlight in results["highlights"]]
+    clips = [make(rank) for rank in ranks for make in (files.clip, files.thumbnail)]
+    made = {file.name: file for file in (*files.FILES, *files.EXPORTS.values(), *clips)}
+
+    # The picture as a whole is there only when it is asked for.
+    assert set(manifest) == set(made) - {files.VIDEO.name}
+    for name, entry in manifest.items():
+        assert entry["stage"] == made[name].stage, name
+        assert api.http.head(results["files"][name]).headers["content-type"] == made[name].media_type, name
+
+
+@pytest.mark.parametrize("form", files.EXPORTS)
+def test_every_export_answers(form: str, api: Api, job: dict[str, Any], results: dict[str, Any]) -> None:
+    answer = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/{form}")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == files.EXPORTS[form].media_type
+    assert answer.headers["content-disposition"] == f'attachment; filename="{files.EXPORTS[form].download_name}"'
+    assert all(_plain(highlight["title"]) in _plain(answer.text) for highlight in results["highlights"])
+
+
+def _plain(text: str) -> str:
+    """Letters and digits only: formats quote, escape and shorten signs each in their way."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"&\w+;|\\u....", "", text.lower()))
 
 
 def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any]) -> None:

@@ -41,6 +41,13 @@ def job(api: Api) -> dict[str, Any]:
     return api.wait(api.submit(f"https://www.twitch.tv/videos/{VOD}?t=1h2m")["job_id"], seconds=180)
 
 
+@pytest.fixture(scope="module")
+def asked(peer: TwitchPeer, job: dict[str, Any]) -> dict[str, int]:
+    """How often Twitch was asked for what, for that job."""
+    keys: dict[str, int] = peer.stats()["keys"]
+    return keys
+
+
 def sent(peer: TwitchPeer, rendition: str) -> int:
     return int(peer.stats()["bytes"].get(rendition, 0))
 
@@ -78,6 +85,16 @@ def test_missing_segments_are_told_and_the_sound_keeps_its_length(
         assert sound.duration is not None
         assert sound.duration / 1_000_000 == pytest.approx(SECONDS, abs=0.1)
     assert any("silen" in warning or "missing" in warning for warning in results["warnings"]), results["warnings"]
+
+
+def test_all_clips_come_from_one_source(asked: dict[str, int], api: Api, job: dict[str, Any]) -> None:
+    clips = api.job(job["job_id"])["results"]["clips"]
+
+    assert clips >= 2
+    # The download asks when it looks the VOD up and when it begins to fetch; the clips ask once together.
+    assert asked["gql:token"] == 3
+    assert asked[f"usher:{VOD}"] == 3
+    assert asked["playlist:chunked"] == 4  # each time by streamlink, once to cut from
 
 
 @pytest.mark.parametrize(
