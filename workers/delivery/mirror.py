@@ -8,7 +8,7 @@ from hashlib import sha256
 import redis
 
 from convex import ConvexError
-from shared.errors import CircuitOpen, JobNotFound, KlipError, RateLimitExceeded
+from shared.errors import CircuitOpen, JobNotFound, KlipError
 from shared.jobs import Job
 from shared.log import logger
 from shared.net.retry import RetryPolicy
@@ -117,7 +117,7 @@ class MirrorSender:
         tries = int(self._redis.hincrby(key, "tries", 1))
         if tries == 1:
             log.warning("mirror_failed", error=type(error).__name__, reason=str(error))
-        asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
+        asked_s = error.asked_s if isinstance(error, KlipError) else None
         return POLICY.delay_s(tries, asked_s)
 
     @staticmethod
