@@ -220,7 +220,7 @@ class _Run:
             self._failed(job, workspace, reason)
         log.info("stage_stopped", reason=str(reason))
         workspace.remove()
-        self.store.release(job.job_id, str(job.token))
+        self.store.release(job.job_id, job.token)
         raise Ignore
 
     def _failed(self, job: Job, workspace: Workspace | None, cause: Exception) -> NoReturn:

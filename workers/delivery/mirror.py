@@ -13,11 +13,12 @@ from shared.jobs import Job
 from shared.log import logger
 from shared.net.retry import RetryPolicy
 from shared.redis import outbox
+from shared.redis.locks import held
 from shared.redis.store import JobStore
 from shared.stages import JobStatus
 from workers.delivery.convex import ConvexClient, FunctionFailed, ValidatorRefused
 from workers.delivery.rows import Update, update_of, urls_of
-from workers.delivery.sweep import alone, now_ms
+from workers.delivery.sweep import LOCK_S, now_ms
 
 GIVE_UP_MS = 24 * 3600 * 1000
 POLICY = RetryPolicy(attempts=10_000, base_s=2, cap_s=300)
@@ -41,7 +42,7 @@ class MirrorSender:
 
     def send(self, job_id: str) -> None:
         """Send each status that the job went through, then its newest state. One sender a job at a time."""
-        with alone(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}") as here:
+        with held(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}", life_s=LOCK_S) as here:
             if not here:
                 return
             try:
