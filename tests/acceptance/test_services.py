@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from shared.files import URL_FILES
 from shared.redis.embedded import free_port
 from shared.stages import STAGES
 from tests.acceptance.conftest import NO_LIMITS, SAMPLES, Api
@@ -21,7 +22,6 @@ from tests.peers.gcs import make_bucket, objects, running_fake_gcs
 from tests.peers.processes import listening
 from tests.peers.receiver import Receiver, running_receiver
 from tests.peers.twitch_process import running_twitch
-from workers.delivery.rows import URL_FIELDS
 
 VOD, SECONDS = "2434635255", 190
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -142,7 +142,7 @@ def test_the_row_was_never_set_back(deployment: Deployment, job: dict[str, Any])
 def test_each_of_the_seven_addresses_in_the_row_can_be_fetched(deployment: Deployment, job: dict[str, Any]) -> None:
     row = row_of(deployment, job)
 
-    for field in URL_FIELDS.values():
+    for field in URL_FILES:
         answer = deployment.api.http.get(row[field], follow_redirects=True)
         assert answer.status_code == 200, field
         assert answer.content, field

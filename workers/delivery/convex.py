@@ -24,11 +24,16 @@ MAX_ANSWER_BYTES = 2**20
 UNNAMED_WAIT_S = 10.0  # after a 429 that names no time
 FUNCTION_FAILED = 560  # Convex' own status for a function that threw
 _FIELD = re.compile(r"(?:field `|Path: \.)([A-Za-z0-9_.]+)")
+_MISSING = re.compile(r"Could not find (public )?function")
 _VALIDATOR = re.compile(r"(Argument|Returns)ValidationError|does not match the schema")
 
 
 class FunctionFailed(Exception):
-    """A Convex function threw, or is not there."""
+    """A Convex function threw."""
+
+
+class FunctionMissing(FunctionFailed):
+    """The deployment has no function of this name."""
 
 
 class ValidatorRefused(FunctionFailed):
@@ -58,9 +63,9 @@ class ConvexClient:
     def mutation(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
         """The value of a mutation such as `video:updateUrls`.
 
-        Raises ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered with an error;
-        NetworkTimeout, ConnectionFailed, DnsResolutionFailed, RateLimitExceeded, ExternalServiceError and CircuitOpen
-        when it did not answer.
+        Raises FunctionMissing, ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered
+        with an error; NetworkTimeout, ConnectionFailed, DnsResolutionFailed, RateLimitExceeded, ExternalServiceError
+        and CircuitOpen when it did not answer.
         """
         return self._run("mutation", path, args)
 
@@ -116,4 +121,6 @@ def _value(record: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the funct
     message = str(record.get("errorMessage", ""))
     if "errorData" in record:
         raise ConvexError(message, record["errorData"])
+    if _MISSING.search(message):
+        raise FunctionMissing(message)
     raise ValidatorRefused(message) if _VALIDATOR.search(message) else FunctionFailed(message)
