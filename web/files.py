@@ -10,11 +10,11 @@ from shared.errors import FileMissing, JobConflict, ResultsNotReady
 from shared.files import EXPORTS, MANIFEST, RESULTS, media_type_of
 from shared.jobs import Job
 from shared.stages import JobStatus
+from web.answers import ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies
 from web.headers import FILE_POLICY
-from web.schemas import ResultsSchema
 
 blp = blueprint("files", "What a job made.")
 

@@ -13,6 +13,7 @@ from shared import files
 from shared.artifacts.store import sha256_of
 from shared.stages import STAGES
 from tests.acceptance.conftest import SAMPLES, Api
+from tests.described import Description
 
 TRUTH = json.loads((SAMPLES / "demo_truth.json").read_text())
 WORDS = jiwer.Compose(
@@ -36,6 +37,11 @@ def events(api: Api) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def job(api: Api, events: list[dict[str, Any]]) -> dict[str, Any]:
     return api.job(events[0]["job_id"])
+
+
+@pytest.fixture(scope="module")
+def description(api: Api) -> Description:
+    return Description(api.http)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +117,30 @@ def test_every_file_listed_can_be_fetched_and_matches_the_manifest(
         path = api.download(results["files"][name], tmp_path)
         assert (path.stat().st_size, sha256_of(path)) == (entry["size"], entry["sha256"]), name
         assert entry["stage"] in {stage.name for stage in STAGES}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/analysis/{job_id}",
+        "/api/v1/analysis/{job_id}/status",
+        "/api/v1/analysis/{job_id}/results",
+        "/api/v1/analysis/{job_id}/deliveries",
+        "/api/v1/jobs",
+        "/api/v1/queues",
+        "/api/v1/reliability",
+        "/api/v1/errors",
+    ],
+)
+def test_what_is_told_of_a_real_job_is_as_described(
+    api: Api, job: dict[str, Any], description: Description, path: str
+) -> None:
+    description.check_answer(path, api.http.get(path.format(job_id=job["job_id"])))
+
+
+def test_every_event_is_as_described(events: list[dict[str, Any]], description: Description) -> None:
+    for event in events:
+        description.check("Event", event)
 
 
 def test_every_file_is_one_of_the_table(results: dict[str, Any], api: Api, tmp_path: Path) -> None:

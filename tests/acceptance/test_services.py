@@ -16,6 +16,7 @@ from shared.stages import STAGES
 from tests.acceptance.conftest import NO_LIMITS, SAMPLES, Api
 from tests.acceptance.test_compose_commands import commands, is_ready, running
 from tests.conftest import running_valkey, wait_until
+from tests.described import Description
 from tests.peers import deepgram
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.gcs import make_bucket, objects, running_fake_gcs
@@ -155,6 +156,9 @@ def test_the_webhooks_verify_and_are_listed(deployment: Deployment, job: dict[st
     started, completed = deployment.receiver.verified(SECRET)
     assert (started["type"], completed["type"]) == ("job.started", "job.completed")
     assert completed["data"]["job_id"] == job["job_id"]
+    for body in (started, completed):
+        Description(deployment.api.http).check("Webhook", body)
+    Description(deployment.api.http).check_answer("/api/v1/analysis/{job_id}/deliveries", deployment.api.http.get(path))
     assert deployment.api.http.get(completed["data"]["links"]["results"]).status_code == 200
 
     def listed() -> list[dict[str, Any]]:
