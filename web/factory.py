@@ -5,11 +5,11 @@ from flask_smorest import Api
 
 from shared.settings import Settings
 from web import analysis, auth, deliveries, dependencies, files, headers, limits, metrics, ops, problems, stream
+from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
-from web.schemas import ProblemSchema
 
 BLUEPRINTS = (analysis.blp, stream.blp, files.blp, deliveries.blp, ops.blp)
 
@@ -52,6 +52,7 @@ def _register_api(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
     api.init_app(app)
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
+    api.spec.components.schema("Event", schema=EventSchema)
     api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"key": []}, {}]
     for blueprint in BLUEPRINTS:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.files import HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.messages import Reader
 from workers.analysis.plots import draw_timeline
@@ -115,10 +116,10 @@ def _at(watch_url: str | None, second: float) -> str | None:
 def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
     """highlights.json, highlights.csv and timeline.svg in `into`; returns their names."""
     text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
-    (into / "highlights.json").write_text(text + "\n", encoding="utf-8")
-    write_csv(found.highlights, into / "highlights.csv")
-    draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / "timeline.svg")
-    return ("highlights.json", "highlights.csv", "timeline.svg")
+    (into / HIGHLIGHTS.name).write_text(text + "\n", encoding="utf-8")
+    write_csv(found.highlights, into / HIGHLIGHTS_CSV.name)
+    draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / TIMELINE_PICTURE.name)
+    return (HIGHLIGHTS.name, HIGHLIGHTS_CSV.name, TIMELINE_PICTURE.name)
 
 
 def write_csv(highlights: list[dict[str, Any]], into: Path) -> None:
