@@ -18,6 +18,7 @@ class _Words(NamedTuple):
     callers: frozenset[str]
     never: frozenset[str]
     unspaced: tuple[str, ...]
+    stems: tuple[str, ...]
 
 
 @cache
@@ -27,13 +28,15 @@ def _words() -> _Words:
         frozenset(squeeze(fold(word)) for word in listed[name].split())
         for name in ("calls", "nouns", "objects", "callers", "never")
     )
-    return _Words(calls, nouns, objects, callers, never, tuple(listed["unspaced"].split()))
+    unspaced = tuple(listed["unspaced"].split())
+    return _Words(calls, nouns, objects, callers, never, unspaced, (*unspaced, "клип", "كليب"))
 
 
-@cache
-def stems() -> tuple[str, ...]:
-    """What a message that may ask for a clip holds, in lower case: a quick look before the exact one."""
-    return ("clip", "klip", "клип", "كليب", *_words().unspaced)
+def may_ask_for_a_clip(lower: str) -> bool:
+    """A quick look at a message in lower case, before the exact one."""
+    if "clip" in lower or "klip" in lower:
+        return True
+    return not lower.isascii() and any(stem in lower for stem in _words().stems)
 
 
 def asks_for_a_clip(tokens: list[str]) -> bool:
