@@ -46,6 +46,9 @@ def emotion_of(text: str) -> str | None:
         ("what a play", "excitement"),
         ("what", "shock"),
         ("WHAT IS THAT", "shock"),
+        ("that is INSANE and i saw it coming", "excitement"),
+        ("WW", "excitement"),
+        ("GGGGGG", "excitement"),
         ("什么鬼", "shock"),
         ("trời ơi", "shock"),
         ("TROI OI", "shock"),
@@ -71,6 +74,8 @@ def emotion_of(text: str) -> str | None:
         ("lets go to the store tomorrow", None),
         ("what is that", None),
         ("the goat farm", None),
+        ("I DONT CARE WHAT YOU WEAR TODAY", None),
+        ("SMG 11 BRO", None),
         ("什么", None),
         ("什麼遊戲", None),
         ("昨日ここにあった", None),
@@ -211,6 +216,11 @@ def test_calm_sentences_do_not_react(language: str) -> None:
 def test_a_lexicon_knows_something_of_calm_talk_in_its_languages(language: str) -> None:
     reader = Reader()
     assert sum(reader.read(text).known for text in CALM[language]) > 0.15 * len(CALM[language])
+
+
+def test_a_crowds_word_in_a_long_message_makes_no_crowd() -> None:
+    read = Reader().read("i missed that vote and the song before it because my train was late")
+    assert not any((read.game, read.music, read.thanks, read.greeting))
 
 
 def test_a_message_is_a_reaction_by_the_share_of_its_words_that_react() -> None:

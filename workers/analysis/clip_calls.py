@@ -7,7 +7,7 @@ from workers.analysis.lexicon import data
 from workers.analysis.shapes import fold, squeeze
 
 _MAX_TOKENS = 6  # a longer message talks about clips
-_MAX_UNSPACED = 8
+_MORE_UNSPACED = 2  # signs around the word, in languages without spaces
 _EDGES = " .,!~*'\"()"
 
 
@@ -44,7 +44,7 @@ def asks_for_a_clip(tokens: list[str]) -> bool:
     words = _words()
     if len(tokens) > _MAX_TOKENS or any("/" in token or token[-1] in "?？" for token in tokens):
         return False
-    if len(tokens) == 1 and len(tokens[0]) <= _MAX_UNSPACED and any(part in tokens[0] for part in words.unspaced):
+    if len(tokens) == 1 and _is_unspaced_call(tokens[0].strip(_EDGES), words):
         return True
     forms = [squeeze(fold(token).strip(_EDGES)) for token in tokens]
     if any(form in words.never for form in forms):
@@ -54,6 +54,10 @@ def asks_for_a_clip(tokens: list[str]) -> bool:
     return all(form in words.nouns for form in forms) or any(
         form in words.nouns and _called(words, forms, place) for place, form in enumerate(forms)
     )
+
+
+def _is_unspaced_call(text: str, words: _Words) -> bool:
+    return any(part in text and len(text) <= len(part) + _MORE_UNSPACED for part in words.unspaced)
 
 
 def _called(words: _Words, forms: list[str], place: int) -> bool:

@@ -26,7 +26,12 @@ _HAN, _KANA, _HANGUL, _THAI = "[一-鿿]", "[぀-ヿ]", "[가-힣]", "[฀-๿]"
 _UNSPACED = re.compile(rf"{_HAN}|{_KANA}|{_HANGUL}|{_THAI}")
 _HAN_RUNS, _KANA_FIRST, _THAI_FIRST = re.compile(rf"{_HAN}{{2,}}"), re.compile(_KANA), re.compile(_THAI)
 _MAX_UNSPACED = 14  # longer texts without spaces are sentences
-_AFFIXES = "かね爆太好真超很也这這那就好啊呀吧哦喔了啦喲哟耶惹欸喂我的よねなわぞだっッーww笑です네요다ㅋㅎㅠㅜ!！"
+# What stands around a word of a language without spaces: marks first, then words that only strengthen it.
+_AFFIXES = (
+    "ーっッ!！",
+    "ーっッ!！太真超很也這这那就啊呀吧哦喔了啦喲哟耶欸喂よねなわぞだかwㅋㅎㅠㅜ",
+    "ーっッ太好真超很我的就啊呀吧了啦すぎるて笑爆네요다",
+)
 _TAIL = 3  # signs that may follow a known word of kana, Hangul or Thai
 _COMMON_SHARE = 0.3
 
@@ -38,14 +43,15 @@ Phrases = dict[str, tuple[tuple[tuple[str, ...], int], ...]]
 class Meaning(NamedTuple):
     """One token. emotion: index in EMOTIONS or -1.  crowd: index in CROWDS or -1.  valence: VADER's scale, -4 to 4.
 
-    weak: an everyday word, whose emotion counts only where it is most of what is said.  filler: says nothing by itself.
-    loud: stretched letters or repeated marks.  shout: how far its shape alone is a shout, 0-1.  mention: names another
-    user.  link: an address.  known: a word of the lexicon or its languages.  form: how the word stands in phrases, ""
-    for none.  starts: the phrases it begins, see `Phrases`.
+    weak: an everyday word, whose emotion counts only where it is most of what is said.  capital: such a word in
+    capitals.  filler: says nothing by itself.  loud: stretched letters or repeated marks.  shout: how far its shape alone is a
+    shout, 0-1.  mention: names another user.  link: an address.  known: a word of the lexicon or of its languages.
+    form: how the word stands in phrases, "" for none.  starts: the phrases it begins, see `Phrases`.
     """
 
     emotion: int
     weak: bool
+    capital: bool
     crowd: int
     valence: float
     loud: bool
@@ -58,7 +64,7 @@ class Meaning(NamedTuple):
     starts: Phrases | None
 
 
-NOTHING = Meaning(-1, False, -1, 0.0, False, 0.0, False, False, False, False, "", None)
+NOTHING = Meaning(-1, False, False, -1, 0.0, False, 0.0, False, False, False, False, "", None)
 PLAIN = NOTHING._replace(known=True)
 
 
@@ -178,6 +184,7 @@ def meaning(token: str) -> Meaning:
     found = Meaning(
         emotion=emotion,
         weak=weak and emotion >= 0,
+        capital=weak and emotion >= 0 and len(bare) >= _CAPITALS and token.isupper(),
         crowd=crowd,
         valence=VALENCE[emotion] if emotion >= 0 and not weak else words.valences.get(bare, 0.0),
         loud=loud,
@@ -250,8 +257,8 @@ def _stretched(bare: str, words: Lexicon) -> int:
 
 
 def _emphatic(token: str, bare: str) -> bool:
-    """Whether an everyday word is stretched, in capitals or marked."""
-    return shapes.is_stretched(bare) or token.endswith(("!!", "??")) or (len(bare) >= _CAPITALS and token.isupper())
+    """Whether an everyday word is stretched or marked."""
+    return shapes.is_stretched(bare) or token.endswith(("!!", "??"))
 
 
 def _signs(bare: str, words: Lexicon) -> tuple[int, bool]:
@@ -265,12 +272,12 @@ def _signs(bare: str, words: Lexicon) -> tuple[int, bool]:
         return words.emotions[bare[0]], False
     if len(bare) > _MAX_UNSPACED or not _UNSPACED.search(bare):
         return -1, False
-    stem = bare.strip(_AFFIXES)
-    for form in (stem, squeeze(stem)):
-        if form in words.emotions:
-            return words.emotions[form], False
-        if form in words.weak:
-            return words.weak[form], False
+    for affixes in _AFFIXES:
+        stem = bare.strip(affixes)
+        emotion = words.emotions.get(stem, words.weak.get(stem, -1)) if stem else -1
+        shaped = shapes.emotion_by_shape(stem, stem) if stem and emotion < 0 else None
+        if emotion >= 0 or shaped:
+            return (EMOTIONS.index(shaped) if shaped else emotion), False
     return _inside(bare, words), False
 
 

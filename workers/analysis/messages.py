@@ -10,6 +10,7 @@ _HIT_SHARE = 1.5  # two reacting words of three make a message all reaction
 _FILLER_SHARE = 0.5  # of a word that says nothing
 _WEAK_SHARE = 0.5  # everyday words react where they are more than this share of what is said
 _OPENER_TOKENS = 6  # longer messages that greet say something else too
+_SHORT_TOKENS = 2
 _KIND_TOKENS = 3  # longer messages are no answers
 _ANSWERS = CROWDS.index("answers")
 _CACHE_TOKENS = 200_000
@@ -56,6 +57,7 @@ class _Sums:
     """What the tokens of one message add up to."""
 
     __slots__ = (
+        "capitals",
         "crowds",
         "fillers",
         "link",
@@ -72,6 +74,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.votes, self.weak, self.crowds = [0] * len(EMOTIONS), [0] * len(EMOTIONS), [0] * len(CROWDS)
+        self.capitals: list[int] = []
         self.fillers = self.unknown = self.phrased = 0
         self.valence = self.weak_valence = self.shout = 0.0
         self.loud = self.mention = self.link = False
@@ -116,6 +119,8 @@ def _add(sums: _Sums, found: Meaning, tokens: list[str], meanings: list[Meaning]
         elif not found.filler or len(tokens) == 1:
             sums.weak[found.emotion] += 1
             sums.weak_valence += VALENCE[found.emotion] - found.valence
+        if found.capital:
+            sums.capitals.append(found.emotion)
     if found.crowd >= 0:
         sums.crowds[found.crowd] += 1
     if found.valence:
@@ -147,15 +152,12 @@ def _add_phrase(sums: _Sums, starts: Phrases, meanings: list[Meaning], place: in
 
 def _reading(text: str, tokens: list[str], sums: _Sums) -> Reading:
     count, first, lower = len(tokens), tokens[0].lower(), text.lower()
-    said = max(1, count - sums.fillers)
-    if any(sums.weak) and sum(sums.votes) + sum(sums.weak) > _WEAK_SHARE * said:
-        sums.votes = [strong + weak for strong, weak in zip(sums.votes, sums.weak, strict=True)]
-        sums.valence += sums.weak_valence
+    capitals = _capitals(text) if lower != text else 0
+    _count_weak(sums, count, capitals)
     hits = sum(sums.votes)
     emotion = sums.votes.index(max(sums.votes)) if hits else -1
     answer = _is_answer(tokens, sums.crowds[_ANSWERS], hits)
     clip = 1.0 if may_ask_for_a_clip(lower) and asks_for_a_clip(tokens) else 0.0
-    capitals = _capitals(text) if lower != text else 0
     command = 1.0 if first[0] in "!/" and len(first) > 1 and first[1].isalpha() and not clip else 0.0
     opener = count <= _OPENER_TOKENS
     return Reading(
@@ -173,14 +175,28 @@ def _reading(text: str, tokens: list[str], sums: _Sums) -> Reading:
         command=command,
         greeting=1.0 if sums.crowds[0] and opener else 0.0,
         farewell=1.0 if sums.crowds[1] and opener else 0.0,
-        thanks=1.0 if sums.crowds[3] else 0.0,
-        game=1.0 if sums.crowds[4] else 0.0,
-        music=1.0 if sums.crowds[5] else 0.0,
+        thanks=1.0 if sums.crowds[3] and opener else 0.0,
+        game=1.0 if sums.crowds[4] and opener else 0.0,
+        music=1.0 if sums.crowds[5] and opener else 0.0,
         mention=float(sums.mention),
         sentiment=float(sums.valence / (sums.valence**2 + _VADER_NORMAL) ** 0.5) if sums.valence else 0.0,
         tokens=count,
         kind=first[:20] if count <= _KIND_TOKENS else "",
     )
+
+
+def _count_weak(sums: _Sums, count: int, capitals: int) -> None:
+    """Adds the everyday words' emotions where they are most of what is said, or shouted in capitals.
+
+    In a text that is all in capitals no word stands out by them, unless it is short.
+    """
+    said = max(1, count - sums.fillers)
+    if any(sums.weak) and sum(sums.votes) + sum(sums.weak) > _WEAK_SHARE * said:
+        sums.votes = [strong + weak for strong, weak in zip(sums.votes, sums.weak, strict=True)]
+        sums.valence += sums.weak_valence
+    elif sums.capitals and (not capitals or sums.fillers == count or (count <= _SHORT_TOKENS and any(sums.weak))):
+        for emotion in sums.capitals:
+            sums.votes[emotion] += 1
 
 
 def _is_answer(tokens: list[str], answers: int, hits: int) -> float:

@@ -19,19 +19,17 @@ _FUNNY = (
     r"|(?:rs){2,}|s?(?:ks){2,}k?|(?:s+[jh]+){2,}s*|(?:j+s+){2,}j*|(?:as+d+){2,}[asd]*|(?:qwe){2,}|(?:k+d+){3,}|(?:m+d+r+)+"
     r"|5{3,}|23{2,}|[ㅋㅎ]{2,}|[哈呵嘿嘻]{2,}|草+|ه{3,}|خ{3,}|ח{3,}|ฮ่?า+ๆ*|[:;=x]['o^-]?(?:d{2,}|[)\]]{3,})|\){2,}"
 )
-_MASHED = r"(?=.*[sdfghjkl]{4})[asdfghjkl;]{6,}"
 _FUNNY_INSIDE = r"ㅋ{2,}|ㅎ{2,}|哈{3,}|ه{4,}|[぀-ヿ一-鿿ー]w+\Z|[฀-๿]5{3,}\Z|\(笑\)|（笑）"
 _SCREAM = (
     r"[hy]?(?:a{3,}|e{4,}|i{4,}|o{4,}|u{4,}|y{4,}|а{3,}|о{4,}|у{3,}|ы{4,}|э{3,}|е{4,}|и{4,})[hgrхe]*"
     r"|h?[aeou]{2,}h{3,}|[あぁァア]{3,}[ーっッ]*|うわ[あぁー]+|ぎゃ[あぁー]+|[아악]{3,}|으?악+|꺄+[아악]*|으아+악?|ا{3,}|א{3,}"
 )
 _CHEER = (
-    r"6{3,}|8{3,}|う?[おぉオォ]{3,}[ーっッ]*|うお[おぉー]+|おお[ーっッ]+|(?:우?와){2,}|우?와아+|오{3,}|wo{3,}|yo{3,}"
+    r"6{3,}|8{3,}|う?[おぉオォ]{3,}[ーっッ]*|うお[おぉー]+|おお[ーっッ]+|(?:우?와){2,}|우?와아+|오{3,}"
+    r"|wo{3,}|yo{3,}|g{3,}"
 )
-_SAD = r"[ㅠㅜ]{1,}|[:;=]['-]?\(+|\({2,}|t_+t|;_+;|[呜嗚]{2,}"
-_WHOLE = re.compile(
-    rf"(?:(?P<funny>{_FUNNY}|{_MASHED})|(?P<excitement>{_CHEER})|(?P<shock>{_SCREAM})|(?P<sadness>{_SAD}))\Z"
-)
+_SAD = r"[ㅠㅜ]{1,}|[:;=]['-]?\(+|\({2,}|t_+t|q{2,}|;_+;|[呜嗚]{2,}"
+_WHOLE = re.compile(rf"(?:(?P<funny>{_FUNNY})|(?P<excitement>{_CHEER})|(?P<shock>{_SCREAM})|(?P<sadness>{_SAD}))\Z")
 _INSIDE = re.compile(rf"(?P<funny>{_FUNNY_INSIDE})|(?P<sadness>[ㅠㅜ]{{2,}})")
 
 _EMOJI = "\U0001f000-\U0001faff☀-➿⭐⭕‼⁉❤"
@@ -41,8 +39,9 @@ _RUN_OF_3 = re.compile(r"([^\W_])\1\1")
 _RUN_OF_4 = re.compile(r"([^\W_])\1{3}")
 _ONE_DIGIT = re.compile(r"(\d)\1\1+\Z")
 _UNITS = re.compile(r"(.{2,4}?)\1\1+\Z|(.{3,8}?)\2\Z", re.DOTALL)
-_MASH = re.compile(rf"{_MASHED}\Z")
+_MASH = re.compile(r"(?=[asdfghjkl;]{6,}\Z)(?!(.)\1+\Z).*[sdfghjkl]{4}")
 _SHORTEST_REPEATED = 6
+_SPARE_SIGNS = 3
 _MARKS = re.compile(r"[!?！？]{2,}\Z")
 _LINK = re.compile(r"(?:https?:)?//|www\.|[\w-]{2,}\.(?:com|tv|net|org|gg|io|be|me|ly|co)(?:/|\Z)", re.IGNORECASE)
 
@@ -71,11 +70,15 @@ def squeeze(token: str) -> str:
 
 def emotion_by_shape(token: str, folded: str) -> str | None:
     """The emotion of laughter, screams and cheers, whatever their length. token: as written.  folded: see `fold`."""
-    whole = _WHOLE.match(folded)
+    # Few different signs for its length: what else can be no laugh, and most words end here.
+    few = 2 * len(set(folded)) <= len(folded) + _SPARE_SIGNS
+    whole = _WHOLE.match(folded) if few else None
     if whole:
-        # Capital W and L are answers ("win", "loss"); small ones in a row are laughter.
-        return None if token[0] in "WL" and not folded.strip("wl") else whole.lastgroup
-    inside = None if folded.isascii() else _INSIDE.search(folded)
+        # Small letters w in a row are laughter, capital ones are wins.
+        return "excitement" if token[0] == "W" and not folded.strip("w") else whole.lastgroup
+    if folded.isascii():
+        return "funny" if _MASH.match(folded) else None
+    inside = _INSIDE.search(folded)
     return inside.lastgroup if inside else None
 
 
@@ -89,7 +92,7 @@ def without_joiners(token: str) -> str:
 
 
 def is_link(token: str) -> bool:
-    return _LINK.match(token) is not None
+    return ("." in token or "//" in token) and _LINK.match(token) is not None
 
 
 def is_stretched(folded: str) -> bool:
@@ -105,10 +108,11 @@ def shout(token: str, folded: str) -> float:
     bare = folded.strip("!?.,")
     if not any(map(str.isalnum, bare)):
         return 0.7 if _MARKS.search(token) else 0.0
-    if _ONE_DIGIT.match(bare) or (not bare.isdecimal() and _RUN_OF_4.search(bare)):
+    repeats = len(set(bare)) < len(bare)
+    if repeats and (_ONE_DIGIT.match(bare) or (not bare.isdecimal() and _RUN_OF_4.search(bare))):
         return 1.0
-    if len(bare) >= _SHORTEST_REPEATED and (_UNITS.match(bare) or _MASH.match(bare)):
+    if len(bare) >= _SHORTEST_REPEATED and ((repeats and _UNITS.match(bare)) or _MASH.match(bare)):
         return 1.0
     if _MARKS.search(token):
         return 0.7
-    return 0.6 if not bare.isdecimal() and is_stretched(bare) else 0.3 if token[-1] in "!！" and bare else 0.0
+    return 0.6 if repeats and is_stretched(bare) else 0.3 if token[-1] in "!！" and bare else 0.0
