@@ -44,8 +44,8 @@ class Meaning(NamedTuple):
     """One token. emotion: index in EMOTIONS or -1.  crowd: index in CROWDS or -1.  valence: VADER's scale, -4 to 4.
 
     weak: an everyday word, whose emotion counts only where it is most of what is said.  capital: such a word in
-    capitals.  filler: says nothing by itself.  loud: stretched letters or repeated marks.  shout: how far its shape alone is a
-    shout, 0-1.  mention: names another user.  link: an address.  known: a word of the lexicon or of its languages.
+    capitals.  filler: says nothing by itself.  loud: stretched letters or repeated marks.  shout: how far its shape
+    alone is one, 0-1.  mention: names another user.  link: an address.  known: a word of the lexicon or its languages.
     form: how the word stands in phrases, "" for none.  starts: the phrases it begins, see `Phrases`.
     """
 
