@@ -1,6 +1,8 @@
 """The chat's delay behind the sound: measured, assumed, drifting, and a chat whose clock is wrong."""
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.lag import DEFAULT_LAG_S, Lag, assumed_lag, chat_lag
-from workers.analysis.sound_signals import sound_grid
+from workers.analysis.scoring import fuse
+from workers.analysis.sound_signals import SoundGrid, sound_grid
 from workers.analysis.stats import Floats
+from workers.analysis.timeline import Timeline, read_timeline, write_timeline
 from workers.chatlog import Comment
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -30,8 +34,8 @@ def made(lag_s: int, *, seconds: int = 3600, then_s: int | None = None, seed: in
 
 
 @cache
-def sample_loudness() -> Floats:
-    return sound_grid(SAMPLES / "demo.mp4", duration_s=SAMPLE_S).loudness
+def sample_sound() -> SoundGrid:
+    return sound_grid(SAMPLES / "demo.mp4", duration_s=SAMPLE_S)
 
 
 @cache
@@ -43,9 +47,21 @@ def sample_comments() -> tuple[Comment, ...]:
     )
 
 
-def reactions(comments: tuple[Comment, ...], *, moved_s: float = 0.0, seconds: int = SAMPLE_S) -> Floats:
-    moved = (one._replace(offset_seconds=one.offset_seconds + moved_s) for one in comments)
-    return chat_grid(moved, duration_s=seconds).sums["reaction"]
+def analyzed(comments: Iterable[Comment], *, start: int = 0, end: int = SAMPLE_S) -> Timeline:
+    """The sample's sound from `start` to `end` beside `comments`, whose times count from `start`."""
+    inside = slice(start, end)
+    sound = sample_sound()
+    cut = sound._replace(loudness=sound.loudness[inside], brightness=sound.brightness[inside], voice=None)
+    length = end - start
+    return fuse(chat=chat_grid(comments, duration_s=length), sound=cut, words=None, duration_s=length)
+
+
+def moved(comments: Iterable[Comment], by_s: float) -> list[Comment]:
+    return [one._replace(offset_seconds=one.offset_seconds + by_s) for one in comments]
+
+
+def clock_warnings(timeline: Timeline) -> list[str]:
+    return [line for line in timeline.warnings if "chat_offset_seconds" in line]
 
 
 @pytest.mark.parametrize("lag_s", [3, 8, 14])
@@ -110,30 +126,36 @@ def test_a_chat_of_another_clock_is_noticed_in_an_hour(moved_s: int) -> None:
 @pytest.mark.parametrize(("moved_s", "way"), [(45, "late"), (-45, "early"), (80, "late"), (-30, "early")])
 def test_a_chat_of_another_clock_is_noticed_on_the_sample(moved_s: int, way: str) -> None:
     # When the sample's chat is moved
-    lag = chat_lag(sample_loudness(), reactions(sample_comments(), moved_s=moved_s))
-    # Then the offset that would set it right is named
-    assert lag.likely_offset_s is not None
-    assert abs(lag.likely_offset_s + moved_s) <= 2
-    assert lag.warning is not None
-    assert f"s {way}: set `chat_offset_seconds` to {lag.likely_offset_s}" in lag.warning
+    timeline = analyzed(moved(sample_comments(), moved_s))
+    # Then the offset that would set it right is named, and no delay is measured
+    (warning,) = clock_warnings(timeline)
+    named = re.search(r"seems to be (\d+) s (late|early): set `chat_offset_seconds` to (-?\d+)", warning)
+    assert named is not None
+    assert named[2] == way
+    assert abs(int(named[3]) + moved_s) <= 2
+    assert int(named[1]) == abs(int(named[3]))
+    assert not timeline.chat_lag_measured
 
 
-def test_the_samples_own_chat_has_its_delay() -> None:
-    lag = chat_lag(sample_loudness(), reactions(sample_comments()))
-    assert lag.measured
-    assert 5 <= lag.seconds <= 6
-    assert lag.warning is None
+def test_the_samples_own_chat_has_its_delay(tmp_path: Path) -> None:
+    # When the sample is analysed, and what was found written and read again
+    write_timeline(analyzed(sample_comments()), tmp_path / "timeline.json")
+    timeline = read_timeline(tmp_path / "timeline.json")
+    # Then its delay stands there for the whole and for every second
+    assert timeline.chat_lag_measured
+    assert 5 <= timeline.chat_lag_s <= 6
+    assert {timeline.lag_at(second) for second in (-1, 0, 100, SAMPLE_S)} == {timeline.chat_lag_s}
+    assert not clock_warnings(timeline)
 
 
 @pytest.mark.parametrize(("start", "end"), [(60, 190), (30, 160), (0, 130)])
 def test_a_short_cut_has_the_samples_delay_or_none(start: int, end: int) -> None:
     # When two minutes are cut out, sound and chat alike
-    chat = reactions(tuple(one for one in sample_comments() if one.offset_seconds >= start), moved_s=-start,
-                     seconds=end - start)  # fmt: skip
-    lag = chat_lag(sample_loudness()[start:end], chat)
+    later = [one for one in moved(sample_comments(), -start) if one.offset_seconds >= 0]
+    timeline = analyzed(later, start=start, end=end)
     # Then no delay is made up, and no other clock
-    assert lag.likely_offset_s is None
-    assert 5 <= lag.seconds <= 6
+    assert 5 <= timeline.chat_lag_s <= 6
+    assert not clock_warnings(timeline)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -143,10 +165,10 @@ def test_a_shuffled_chat_has_no_delay_and_no_other_clock(seed: int, what: str) -
     comments, random = sample_comments(), np.random.default_rng(seed)
     texts = [comments[place].text for place in random.permutation(len(comments))]
     times = np.sort(random.uniform(0, SAMPLE_S, len(comments)))
-    shuffled = tuple(
+    shuffled = [
         one._replace(text=text, offset_seconds=float(time) if what == "times" else one.offset_seconds)
         for one, text, time in zip(comments, texts, times, strict=True)
-    )
-    lag = chat_lag(sample_loudness(), reactions(shuffled))
-    assert not lag.measured
-    assert lag.likely_offset_s is None
+    ]
+    timeline = analyzed(shuffled)
+    assert not timeline.chat_lag_measured
+    assert not clock_warnings(timeline)

@@ -94,9 +94,7 @@ def fuse(
 ) -> Timeline:
     """The timeline of a recording from what could be measured; what could not stays out and is said in `warnings`."""
     seconds = max(1, int(np.ceil(duration_s)))
-    lag = assumed_lag(seconds)
-    if chat is not None and sound is not None:
-        lag = chat_lag(sound.loudness, chat.sums["reaction"])
+    lag = _lag(chat, sound, seconds)
     progress(0.2)
     columns: dict[str, Floats] = {}
     z: dict[str, Floats] = {}
@@ -124,6 +122,16 @@ def fuse(
         z=z,
         warnings=_missing(chat, sound, words, lag),
     )
+
+
+def _lag(chat: ChatGrid | None, sound: SoundGrid | None, seconds: int) -> Lag:
+    """From the reactions the lexicon knows, else from all; the usual one where neither tells it."""
+    if chat is not None and sound is not None:
+        for name in ("felt", "reaction"):
+            lag = chat_lag(sound.loudness, chat.sums[name])
+            if lag.measured or lag.likely_offset_s is not None:
+                return lag
+    return assumed_lag(seconds)
 
 
 def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, lag: Lag) -> list[str]:
