@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from workers.analysis.stats import Floats, Ints, count_z, window_sums
+from workers.analysis.sound_evidence import loudness_rises
+from workers.analysis.stats import Floats, Ints, count_z, rises, window_sums
 
 DEFAULT_LAG_S = 5
 MAX_LAG_S = 25
@@ -35,7 +36,6 @@ _BURST_Z = 4.0
 _BURST_S = 8
 _APART_S = 12  # bursts closer than this are one
 _SAME_S = 8  # delays closer than this are one
-_PAUSE_LU = 6.0  # quieter than usual by more is a pause: the next word is no event
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +160,7 @@ def _log_gamma_tail(counts: Ints, total: Floats) -> Floats:
 
 def _surprise(loudness: Floats) -> Floats:
     """Minus log share of the seconds with at least as much of a rise; within a second of it, since bursts blur."""
-    usual = float(np.nanmedian(loudness))
-    level = np.maximum(np.nan_to_num(loudness, nan=usual), usual - _PAUSE_LU)
-    rise = sliding_window_view(np.pad(_rises(level, after_s=4, before_s=8), 1), 3).max(axis=1)
+    rise = sliding_window_view(np.pad(loudness_rises(loudness, after_s=4, before_s=8), 1), 3).max(axis=1)
     return np.asarray(-np.log(1.0 - np.searchsorted(np.sort(rise), rise, side="left") / len(rise)))
 
 
@@ -170,17 +168,7 @@ def _bursts(reactions: Floats) -> Ints:
     """The seconds in which the chat breaks out: where reactions rise most, far over their surroundings."""
     z = count_z(window_sums(reactions, window_s=_BURST_S))
     near = sliding_window_view(np.pad(z, 3, mode="edge"), 7).max(axis=1)
-    rise = np.where(near >= _BURST_Z, _rises(np.sqrt(reactions), after_s=5, before_s=10), 0.0)
+    rise = np.where(near >= _BURST_Z, rises(np.sqrt(reactions), after_s=5, before_s=10), 0.0)
     highest = sliding_window_view(np.pad(rise, _APART_S), 2 * _APART_S + 1).max(axis=1)
     tops = np.flatnonzero((rise > 0) & (rise == highest))
     return tops[np.diff(tops, prepend=-_APART_S - 1) > _APART_S]
-
-
-def _rises(values: Floats, *, after_s: int, before_s: int) -> Floats:
-    """How much the mean of the next seconds is above that of the seconds before; falls are 0."""
-    total = np.concatenate(([0.0], np.cumsum(values)))
-    at = np.arange(len(values))
-    end, first = np.minimum(at + after_s, len(values)), np.maximum(at - before_s, 0)
-    rise = (total[end] - total[at]) / (end - at) - (total[at] - total[first]) / np.maximum(at - first, 1)
-    rise[:before_s] = 0.0
-    return np.asarray(np.maximum(rise, 0.0))

@@ -116,7 +116,7 @@ class Reasons:
             above = float(np.nanmax(span) - self._usual_loudness[start])
             if above >= 3:
                 lines.append(f"Sound {above:.0f} LU louder than around it.")
-        laughing = self._timeline.z["laughter"][start : int(moment.peak_s) + 10]
+        laughing = self._timeline.z.get("laughter", np.zeros(0))[start : int(moment.peak_s) + 10]
         if len(laughing) and laughing.max() > 3:
             lines.append(f"A passage that pulses like laughter ({laughing.max():.1f} times the usual spread).")
         return lines

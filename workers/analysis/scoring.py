@@ -137,14 +137,31 @@ def _lag(chat: ChatGrid | None, sound: SoundGrid | None, seconds: int) -> Lag:
 def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, lag: Lag) -> list[str]:
     lines = []
     if chat is None:
-        lines.append("There is no chat: the highlights come from sound and words alone.")
+        lines.append(_rests_on(sound, words))
     if sound is None:
         lines.append("The sound could not be measured: loudness is missing.")
+    elif sound.voice is None:
+        lines.append("Voices could not be told from other sound: shouting and laughter are not measured.")
     if words is None:
         lines.append("There are no words: speech rate, phrases and sentence borders are missing.")
     if chat is not None and lag.warning:
         lines.append(lag.warning)
     return lines
+
+
+def _rests_on(sound: SoundGrid | None, words: WordGrid | None) -> str:
+    """What a score without chat means, so that nobody takes it for what a crowd says."""
+    grounds = []
+    if sound is not None and sound.voice is not None:
+        grounds += ["shouting", "laughter-like passages"]
+    if sound is not None:
+        grounds.append("sudden sound")
+    if words is not None:
+        grounds += ["excited phrases", "requests for a clip"]
+    if not grounds:
+        return "There is no chat, no sound and no words: the score rests on nothing."
+    listed = ", ".join(grounds[:-1]) + " and " * (len(grounds) > 1) + grounds[-1]
+    return f"There is no chat: the score rests on {listed}, with weights set by hand."
 
 
 def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats], progress: Progress) -> Floats:

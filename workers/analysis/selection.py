@@ -93,7 +93,7 @@ def _emotion(timeline: Timeline, peak: int) -> str | None:
         if found is not None:
             return found
     if timeline.has_sound and not timeline.has_chat:
-        laughing = timeline.z["laughter"][max(0, peak - 2) : peak + 10]
+        laughing = timeline.z.get("laughter", np.zeros(timeline.seconds))[max(0, peak - 2) : peak + 10]
         return "funny" if len(laughing) and laughing.max() > CLEAR_LAUGHTER_Z else None
     return None
 
