@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -104,13 +105,16 @@ def put(into: np.ndarray, sound: np.ndarray, at_s: float) -> np.ndarray:
     return np.asarray(np.clip(made, -1.0, 1.0))
 
 
-def write_wav(path: Path, samples: np.ndarray, *, rate: int = RATE) -> Path:
-    """16 bit mono."""
+def write_wav(path: Path, samples: np.ndarray, *, rate: int = RATE, floats: bool = False) -> Path:
+    """Mono, 16 bit or as 32 bit floats, which may hold anything."""
+    codec: Literal["pcm_f32le", "pcm_s16le"] = "pcm_f32le" if floats else "pcm_s16le"
+    kind = "flt" if floats else "s16"
     with av.open(str(path), "w", format="wav") as container:
-        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        stream = container.add_stream(codec, rate=rate, layout="mono")
         for start in range(0, len(samples), rate):
-            block = (np.clip(samples[start : start + rate], -1, 1) * 32767).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+            block = samples[start : start + rate]
+            plain = block.astype(np.float32) if floats else (np.clip(block, -1, 1) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(plain[None, :], format=kind, layout="mono")
             frame.rate, frame.pts = rate, start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -1,5 +1,6 @@
 """The voice apart from other sound, and what sound and words say about a moment where there is no chat."""
 
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +8,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from tests.unit.analysis_made import RATE, bang, ha_ha_ha, pitched, put, sample_talk, sine, write_transcript, write_wav
+from tests.unit.analysis_made import (
+    RATE,
+    SAMPLE,
+    bang,
+    ha_ha_ha,
+    pitched,
+    put,
+    sample_talk,
+    sine,
+    write_transcript,
+    write_wav,
+)  # fmt: skip
 from workers.analysis.clip_requests import asks_for_clip
 from workers.analysis.scoring import fuse
 from workers.analysis.selection import select
@@ -143,6 +155,18 @@ def test_without_chat_a_shout_and_a_laugh_come_first(moment: object) -> None:
     assert any("no chat: the score rests on shouting" in line for line in timeline.warnings)
 
 
+def test_without_chat_the_samples_moments_are_its_highlights() -> None:
+    # Given the sample's sound alone, and the moments its script knows
+    moments = json.loads((SAMPLE.parent / "demo_truth.json").read_text(encoding="utf-8"))["moments"]
+    sound = sound_grid(SAMPLE, duration_s=190)
+    # When as many highlights are chosen as there are moments
+    found = select(fuse(chat=None, sound=sound, words=None, duration_s=190), None, count=len(moments))
+    # Then each holds one, and none is called sure
+    for moment in moments:
+        assert sum(one.start_s <= moment["peak_seconds"] <= one.end_s for one in found) == 1
+    assert all(one.score < 0.5 for one in found)
+
+
 def test_a_sudden_bang_ranks_below_a_shout() -> None:
     quiet = put(noise(0.003), bang(np.random.default_rng(5)), AT_S)
     score = without_chat(quiet).columns["score"]
@@ -187,6 +211,21 @@ def test_other_sample_rates_give_the_same_voice() -> None:
     here = voice_of(talk).share
     assert float(np.corrcoef(here, other.share)[0, 1]) > 0.9
     assert abs(float(here.mean() - other.share.mean())) < 0.05
+
+
+@pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf, 1e30])
+def test_damage_in_the_sound_stays_where_it_is(tmp_path: Path, damage: float) -> None:
+    # Given talk in floats with a second that is no sound
+    samples = calm()[: 60 * RATE]
+    samples[10 * RATE : 11 * RATE] = damage
+    grid_ = sound_grid(write_wav(tmp_path / "a.wav", samples, floats=True), duration_s=60)
+    # Then the seconds after it are as they are without it
+    plain = grid(calm()[: 60 * RATE])
+    assert grid_.voice is not None
+    assert plain.voice is not None
+    assert np.abs(grid_.loudness[13:] - plain.loudness[13:]).max() < 0.5
+    assert np.abs(grid_.voice.share[13:] - plain.voice.share[13:]).mean() < 0.1
+    assert not np.isnan(grid_.voice.laughter).any()
 
 
 def test_without_the_model_nothing_is_said_about_voices_and_that_is_told(tmp_path: Path) -> None:

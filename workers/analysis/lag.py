@@ -66,7 +66,7 @@ class Lag:
             way = "late" if self.likely_offset_s < 0 else "early"
             return (
                 f"The chat seems to be {abs(self.likely_offset_s)} s {way}: set `chat_offset_seconds` to "
-                f"{self.likely_offset_s} if it does. A delay of {self.seconds} s is assumed."
+                f"{self.likely_offset_s}, or add that to it if it is set. A delay of {self.seconds} s is assumed."
             )
         return None if self.measured else f"The chat's delay could not be measured: {self.seconds} s is assumed."
 

@@ -18,6 +18,7 @@ _FRAMES_S = 20
 _TAPER_SHARE = 0.1  # of a frame, at each end
 _MOMENTARY_FRAMES = 8  # 400 ms, EBU R128 (EBU Tech 3341)
 _LUFS_OFFSET = -0.691  # ITU-R BS.1770-4
+_MOST = 4.0  # of full scale: sound in floats may pass it
 _LEAST_VOICE_FRAMES = 4  # of the 20 in a second, for it to have a voice's loudness and pitch
 
 
@@ -58,6 +59,8 @@ def sound_grid(audio: Path, *, duration_s: float, progress: Progress = silent) -
     voices = VoiceActivity(model, seconds=seconds, rate=rate) if model else None
 
     def take(place: int, samples: Samples) -> None:
+        # What is no number in a damaged file would stay in every running sum and in the model's state.
+        samples = np.clip(np.nan_to_num(samples), -_MOST, _MOST)
         frames.take(place, samples)
         if voices:
             voices.take(place, samples)
