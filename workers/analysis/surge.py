@@ -12,7 +12,7 @@ from workers.analysis.stats import Floats, Ints, sure_log_ratio, surroundings
 WINDOWS_S = (5, 15, 30)
 MAIN_S = 15  # the window that reasons speak of
 UNSURE_PEOPLE = 1.0
-ERRORS = 2.0
+ERRORS = 1.5
 SURROUNDINGS_S = 600
 REACTING_SHARE = 0.15
 REACTING_DISCOUNT = 0.5  # everyone writing more says more than some changing what they write
