@@ -25,9 +25,18 @@ def file_url(job: Job, name: str) -> str:
 
 
 def write_results(
-    job: Job, work: Workspace, highlights: list[dict[str, Any]], *, files: tuple[str, ...], warnings: tuple[str, ...]
+    job: Job,
+    work: Workspace,
+    highlights: list[dict[str, Any]],
+    *,
+    files: tuple[str, ...],
+    warnings: tuple[str, ...],
+    tuned_on: int,
 ) -> dict[str, Any]:
-    """Write `results.json` into the stage's folder and return what the job itself shows of it."""
+    """Write `results.json` into the stage's folder and return what the job itself shows of it.
+
+    tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.
+    """
     names = [*work.files(), *files, RESULTS, "manifest.json"]
     urls = {name: file_url(job, file) if file in names else None for name, file in URL_NAMES.items()}
     summary = work.notes("analyze")
@@ -35,6 +44,7 @@ def write_results(
         "job_id": job.job_id,
         "video": job.video,
         "highlights": highlights,
+        "tuned_on_verdicts": tuned_on,
         "emotions": summary.get("emotions"),
         "sentiment": summary.get("sentiment"),
         "chat": summary.get("chat"),

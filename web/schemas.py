@@ -34,6 +34,15 @@ class ClipChoice(fields.Field[bool | str]):
         raise ValidationError('Must be true, false or "vertical".')
 
 
+class Flag(fields.Boolean):
+    """true or false, nothing that means them."""
+
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 def _known_language(value: str) -> None:
     if value != "auto" and value not in LANGUAGES:
         raise ValidationError("Must be auto or a two-letter ISO 639-1 code such as en.")
@@ -66,6 +75,10 @@ class OptionsSchema(Schema):
     clips = ClipChoice(
         load_default=True,
         metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}], "default": True},
+    )
+    learn = Flag(
+        load_default=True,
+        metadata={"description": "Let the verdicts on the channel's earlier highlights move the ranking."},
     )
 
 
@@ -227,12 +240,16 @@ class HighlightSchema(Schema):
     clip_url = fields.String(allow_none=True)
     thumbnail_url = fields.String(allow_none=True)
     watch_url = fields.String(allow_none=True)
+    verdict = fields.String(allow_none=True, validate=validate.OneOf(["good", "bad"]))
 
 
 class ResultsSchema(Schema):
     job_id = fields.String()
     video = fields.Dict(allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
+    tuned_on_verdicts = fields.Integer(
+        metadata={"description": "How many verdicts on the channel's earlier highlights moved the ranking; 0: none."}
+    )
     emotions = fields.Dict(allow_none=True)
     sentiment = fields.Dict(allow_none=True)
     chat = fields.Dict(allow_none=True)
