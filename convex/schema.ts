@@ -1,8 +1,19 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 
-/** What `video:updateUrls` may write; a file that a job did not make is left out. */
+/** Where a job's files are, by the frontend's names; a file that a job did not make is left out. */
 export const urlFields = {
+  video_url: v.optional(v.string()),
+  audio_url: v.optional(v.string()),
+  waveform_url: v.optional(v.string()),
+  transcript_url: v.optional(v.string()),
+  transcriptWords_url: v.optional(v.string()),
+  chat_url: v.optional(v.string()),
+  analysis_url: v.optional(v.string()),
+};
+
+/** What the same addresses are called in older tables; written too, so that who reads these finds them. */
+export const oldUrlFields = {
   videoUrl: v.optional(v.string()),
   audioUrl: v.optional(v.string()),
   audiowaveUrl: v.optional(v.string()),
@@ -11,6 +22,16 @@ export const urlFields = {
   chatUrl: v.optional(v.string()),
   transcriptAnalysisUrl: v.optional(v.string()),
 };
+
+export const oldUrlNames = {
+  video_url: "videoUrl",
+  audio_url: "audioUrl",
+  waveform_url: "audiowaveUrl",
+  transcript_url: "transcriptUrl",
+  transcriptWords_url: "transcriptWordUrl",
+  chat_url: "chatUrl",
+  analysis_url: "transcriptAnalysisUrl",
+} as const satisfies Record<keyof typeof urlFields, keyof typeof oldUrlFields>;
 
 /**
  * What a job says of itself. All optional: rows older than these fields stay valid.
@@ -44,6 +65,7 @@ export default defineSchema({
     status: v.string(),
     teamId: v.optional(v.string()),
     ...urlFields,
+    ...oldUrlFields,
     ...jobFields,
   })
     .index("by_twitch_id", ["twitchId"])

@@ -14,7 +14,7 @@ import {
   type QueryCtx,
   type Video,
 } from "./functions.ts";
-import { jobFields, urlFields } from "./schema.ts";
+import { jobFields, oldUrlFields, oldUrlNames, urlFields } from "./schema.ts";
 
 const status = v.union(
   v.literal("Queued"),
@@ -55,6 +55,19 @@ const snapshotObject = v.object({
   processingCompletedAt: v.optional(v.number()),
 });
 const outcome = v.object({ applied: v.boolean() });
+
+type Urls = { [name in keyof typeof urlFields | keyof typeof oldUrlFields]?: string };
+
+/** The addresses under both names, whichever was given. */
+function underBothNames(urls: Urls): Urls {
+  const both: Urls = { ...urls };
+  for (const name of Object.keys(oldUrlNames) as (keyof typeof oldUrlNames)[]) {
+    const old = oldUrlNames[name];
+    const url = urls[name] ?? urls[old];
+    if (url !== undefined) both[name] = both[old] = url;
+  }
+  return both;
+}
 
 /** Fields that a new snapshot replaces, also by leaving them out. */
 const cleared = Object.fromEntries(Object.keys(jobFields).map((name) => [name, undefined]));
@@ -135,7 +148,8 @@ export const getByTwitchIdPublic = query({
     const row = await newestOf(ctx, twitchId);
     if (row === null) return null;
     const { callbackUrl: _callbackUrl, ...visible } = row;
-    return visible;
+    // Rows from before have the addresses under the old names only.
+    return { ...visible, ...underBothNames(visible) };
   },
 });
 
@@ -168,12 +182,16 @@ export const updateStatusByTwitchId = mutation({
 
 /** The addresses of the files: into that job's row, or without jobId into the newest row of the video. */
 export const updateUrls = mutation({
-  args: { twitchId: v.string(), urls: v.object(urlFields), jobId: v.optional(v.string()) },
+  args: {
+    twitchId: v.string(),
+    urls: v.object({ ...urlFields, ...oldUrlFields }),
+    jobId: v.optional(v.string()),
+  },
   returns: outcome,
   handler: async (ctx, args) => {
     const row = args.jobId === undefined ? await newestOf(ctx, args.twitchId) : await ofJob(ctx, args.jobId);
     const applied = row !== null && row.twitchId === args.twitchId;
-    if (applied) await ctx.db.patch(row._id, args.urls);
+    if (applied) await ctx.db.patch(row._id, underBothNames(args.urls));
     return { applied };
   },
 });

@@ -26,7 +26,10 @@ class ErrorType(StrEnum):
 
 
 class KlipError(Exception):
-    """Something went wrong that has no class of its own yet."""
+    """Something went wrong that has no class of its own yet.
+
+    asked_s: how long whoever refused asked to be left alone, in seconds; None when nobody asked.
+    """
 
     code: ClassVar[str] = "UNCLASSIFIED_ERROR"
     error_type: ClassVar[ErrorType] = ErrorType.INTERNAL_ERROR
@@ -43,9 +46,14 @@ class KlipError(Exception):
         errors: dict[str, Any] | None = None,
     ) -> None:
         self.detail = detail or self.title()
-        self.retry_after_s = retry_after_s if retry_after_s is not None else self.default_retry_after_s
+        self.asked_s = retry_after_s
         self.errors = errors
         super().__init__(self.detail)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """When another try makes sense: what was asked for, else the catalogue's default."""
+        return self.default_retry_after_s if self.asked_s is None else self.asked_s
 
     @classmethod
     def title(cls) -> str:

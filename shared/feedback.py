@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 GOOD, BAD = "good", "bad"
-FEATURES_FILE = "features.json"  # of a job: the features of each highlight, by its rank
 _TIME_OF_LINK = re.compile(r"(?<=[?&]t=)\d+(?=s$)")
 
 

@@ -1,5 +1,6 @@
 """The analyze stage."""
 
+from shared import files
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.stage import Limits, stage
@@ -11,9 +12,9 @@ from workers.analysis.recording import analyze_recording
 def analyze(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Measure chat, sound and words on a grid of seconds."""
     analysis = analyze_recording(
-        chat=work.fetch_if_any("chat.jsonl"),
-        audio=work.fetch("audio.m4a"),
-        transcript=work.fetch_if_any("transcript.json"),
+        chat=work.fetch_if_any(files.CHAT.name),
+        audio=work.fetch(files.AUDIO.name),
+        transcript=work.fetch_if_any(files.TRANSCRIPT.name),
         duration_s=work.duration_s(),
         into=work.folder,
         progress=report,

@@ -1,6 +1,7 @@
 """The chat stage."""
 
 from shared.errors import ChatUnavailable
+from shared.files import CHAT
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.sources import source_of
@@ -12,7 +13,7 @@ from tasks.workspace import Outcome, Workspace
 def chat(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Fetch the chat; without one the job goes on and says so."""
     try:
-        summary = source_of(job).fetch_chat(work.folder / "chat.jsonl", work=work.subfolder("parts"), progress=report)
+        summary = source_of(job).fetch_chat(work.folder / CHAT.name, work=work.subfolder("parts"), progress=report)
     except ChatUnavailable as error:
         return Outcome(warnings=(f"{error.code}: {error.detail}",))
-    return Outcome(files=("chat.jsonl",), warnings=summary.warnings, notes={"messages": summary.messages})
+    return Outcome(files=(CHAT.name,), warnings=summary.warnings, notes={"messages": summary.messages})

@@ -24,23 +24,15 @@ from workers.delivery.webhooks import WebhookDelivery
 log = logger("klipstream.delivery")
 LEASE_POLL_S = 1
 MAX_POLLS = 30  # a lease lives 10 s at most after its holder was interrupted
-CLEANER = "clean-up"
 
 
 @app.task(name=CLEAN_UP, bind=True, max_retries=MAX_POLLS)
 def clean_up(task: Task, job_id: str) -> None:
     """Remove the files of a cancelled job, once nobody works on it any more."""
-    store = job_store()
-    # As long as we hold the lease no worker can claim a stage of the job, even if it is retried meanwhile.
-    if not store.hold(job_id, CLEANER):
-        raise task.retry(countdown=LEASE_POLL_S)
     try:
-        if store.get(job_id).status is JobStatus.CANCELLED:
-            artifact_store().delete(job_id)
-            # What a killed process left on this machine; elsewhere the housekeeping finds it.
-            for folder in (settings().data_dir / "work" / job_id).glob("*"):
-                remove_unless_occupied(folder)
-            log.info("files_removed", job_id=job_id)
+        with job_store().held(job_id) as here:
+            if here:
+                _remove_files(job_id)
     except JobNotFound:
         return
     except KlipError as error:
@@ -48,8 +40,17 @@ def clean_up(task: Task, job_id: str) -> None:
             raise
         # They have their turn when the storage is back.
         raise task.retry(countdown=error.retry_after_s, exc=error) from error
-    finally:
-        store.release(job_id, CLEANER)
+    if not here:
+        raise task.retry(countdown=LEASE_POLL_S)
+
+
+def _remove_files(job_id: str) -> None:
+    if job_store().get(job_id).status is JobStatus.CANCELLED:
+        artifact_store().delete(job_id)
+        # What a killed process left on this machine; elsewhere the housekeeping finds it.
+        for folder in (settings().data_dir / "work" / job_id).glob("*"):
+            remove_unless_occupied(folder)
+        log.info("files_removed", job_id=job_id)
 
 
 @app.task(name="tasks.mirror")

@@ -1,5 +1,6 @@
 """The download stage."""
 
+from shared.files import AUDIO, VIDEO
 from shared.jobs import Job
 from shared.progress import Progress, share_of
 from tasks.sources import source_of
@@ -20,10 +21,10 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     full = job.options.video == "full"
     parts = work.subfolder("parts")
     sound_progress = share_of(report, 0, SOUND_SHARE_OF_FULL if full else 1)
-    sound = source.fetch_sound(work.folder / "audio.m4a", work=parts, progress=sound_progress)
-    files = ["audio.m4a"]
+    sound = source.fetch_sound(work.folder / AUDIO.name, work=parts, progress=sound_progress)
+    files = [AUDIO.name]
     if full:
-        source.fetch_video(work.folder / "video.mp4", work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
-        files.append("video.mp4")
+        source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
+        files.append(VIDEO.name)
     described = video.as_dict() | {"duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3)}
     return Outcome(files=tuple(files), warnings=sound.warnings, video=described)

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from shared.files import HIGHLIGHTS_CSV
 from workers.analysis.exports import write_exports
 from workers.analysis.highlights_csv import write_csv
 
@@ -13,8 +14,8 @@ def edited_exports(highlights: list[dict[str, Any]], *, video: dict[str, Any]) -
     highlights = [highlight | {"peak_seconds": _inside(highlight)} for highlight in highlights]
     with TemporaryDirectory(prefix="klipstream-") as folder:
         into = Path(folder)
-        write_csv(highlights, into / "highlights.csv")
-        names = ("highlights.csv", *write_exports(highlights, video=video, into=into))
+        write_csv(highlights, into / HIGHLIGHTS_CSV.name)
+        names = (HIGHLIGHTS_CSV.name, *write_exports(highlights, video=video, into=into))
         return {name: (into / name).read_bytes() for name in names}
 
 

@@ -1,8 +1,10 @@
 """The highlights stage: find them, cut them, write the result."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared import files
 from shared.errors import UnsupportedFormat
 from shared.feedback import Verdict
 from shared.jobs import Job
@@ -27,9 +29,9 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Choose the moments worth keeping and cut them."""
     video = job.video or {}
     found = find_highlights(
-        timeline=work.fetch("timeline.json"),
-        chat=work.fetch_if_any("chat.jsonl"),
-        transcript=work.fetch_if_any("transcript.json"),
+        timeline=work.fetch(files.TIMELINE.name),
+        chat=work.fetch_if_any(files.CHAT.name),
+        transcript=work.fetch_if_any(files.TRANSCRIPT.name),
         duration_s=work.duration_s(),
         count=job.options.highlights,
         watch_url=video.get("watch_url"),
@@ -37,16 +39,18 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     )
     report(FINDING_SHARE)
     clips, warnings = _cut(job, work, found, share_of(report, FINDING_SHARE, 1))
-    files = (
+    names = (
         *clips,
-        *write_highlight_files(found, timeline=work.fetch("timeline.json"), title=video.get("title"), into=work.folder),
+        *write_highlight_files(
+            found, timeline=work.fetch(files.TIMELINE.name), title=video.get("title"), into=work.folder
+        ),
         *write_exports(found.highlights, video=video, into=work.folder),
     )
     warnings = (*found.warnings, *warnings)
     results = write_results(
-        job, work, found.highlights, files=files, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
+        job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
     )
-    return Outcome(files=(*files, "results.json"), warnings=warnings, results=results)
+    return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, results=results)
 
 
 def _verdicts(job: Job) -> list[Verdict]:
@@ -64,9 +68,10 @@ def _cut(job: Job, work: Workspace, found: Found, report: Progress) -> tuple[lis
     names: list[str] = []
     warnings: list[str] = []
     (work.folder / "clips").mkdir(exist_ok=True)
+    part_of = _parts(job, work)
     for position, highlight in enumerate(found.highlights):
         start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
-        part = _part(job, work, start_s, end_s)
+        part = part_of(start_s, end_s)
         if part is None:
             return [], ("The recording has no picture, so no clips were cut.",)
         try:
@@ -77,14 +82,18 @@ def _cut(job: Job, work: Workspace, found: Found, report: Progress) -> tuple[lis
     return names, tuple(warnings)
 
 
-def _part(job: Job, work: Workspace, start_s: float, end_s: float) -> Part | None:
+def _parts(job: Job, work: Workspace) -> Callable[[float, float], Part | None]:
+    """What gives the picture from one second to another; None when there is none."""
     if job.options.video == "full":
-        return Part(work.fetch("video.mp4"), 0.0)
-    return source_of(job).fetch_part(start_s, end_s, work=work.subfolder("parts"))
+        whole = Part(work.fetch(files.VIDEO.name), 0.0)
+        return lambda _start_s, _end_s: whole
+    # One source for all clips: every new one asks for a token and all playlists again.
+    source, folder = source_of(job), work.subfolder("parts")
+    return lambda start_s, end_s: source.fetch_part(start_s, end_s, work=folder)
 
 
 def _cut_one(job: Job, part: Part, highlight: dict[str, Any], folder: Path) -> list[str]:
-    clip, picture = (f"clips/{highlight['rank']:02}.{suffix}" for suffix in ("mp4", "jpg"))
+    clip, picture = files.clip(highlight["rank"]).name, files.thumbnail(highlight["rank"]).name
     cut_clip(
         part.path,
         begins_at_s=part.begins_at_seconds,

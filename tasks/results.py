@@ -3,21 +3,10 @@
 import json
 from typing import Any
 
+from shared.files import MANIFEST, RESULTS, URL_FILES
 from shared.jobs import Job
 from shared.representations import API
 from tasks.workspace import Workspace
-
-RESULTS = "results.json"
-# The names that the frontend knows, and the files behind them.
-URL_NAMES = {
-    "video_url": "video.mp4",
-    "audio_url": "audio.m4a",
-    "waveform_url": "waveform.json",
-    "transcript_url": "paragraphs.csv",
-    "transcriptWords_url": "words.csv",
-    "chat_url": "chat.jsonl",
-    "analysis_url": "segments.csv",
-}
 
 
 def file_url(job: Job, name: str) -> str:
@@ -33,12 +22,12 @@ def write_results(
     warnings: tuple[str, ...],
     tuned_on: int,
 ) -> dict[str, Any]:
-    """Write `results.json` into the stage's folder and return what the job itself shows of it.
+    """Write the result document into the stage's folder and return what the job itself shows of it.
 
     tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.
     """
-    names = [*work.files(), *files, RESULTS, "manifest.json"]
-    urls = {name: file_url(job, file) if file in names else None for name, file in URL_NAMES.items()}
+    names = [*work.files(), *files, RESULTS.name, MANIFEST]
+    urls = {name: file_url(job, file.name) if file.name in names else None for name, file in URL_FILES.items()}
     summary = work.notes("analyze")
     document = {
         "job_id": job.job_id,
@@ -56,7 +45,7 @@ def write_results(
         "urls": urls,
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (work.folder / RESULTS).write_text(text, encoding="utf-8")
+    (work.folder / RESULTS.name).write_text(text, encoding="utf-8")
     return {
         "highlights": len(highlights),
         "clips": sum(1 for highlight in highlights if highlight["clip_url"]),

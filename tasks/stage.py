@@ -96,14 +96,13 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
 def wait_s(job: Job, error: KlipError) -> float | None:
     """How long to wait before the stage is tried again; None when it fails for good."""
     policy = _policy_of(error)
-    asked_s = error.retry_after_s if error.retry_after_s != error.default_retry_after_s else None
-    if policy is None or (asked_s or 0) > LONGEST_WAIT_S:
+    if policy is None or (error.asked_s or 0) > LONGEST_WAIT_S:
         return None
     if isinstance(error, CircuitOpen):
         now = utc_now()
         waited_s = seconds_since(jobs.waiting_for(job, error, now), now)
         return (error.retry_after_s or 0) + policy.delay_s(1) if waited_s < MAX_CIRCUIT_WAIT_S else None
-    return policy.delay_s(job.tries + 1, asked_s) if job.tries < policy.attempts else None
+    return policy.delay_s(job.tries + 1, error.asked_s) if job.tries < policy.attempts else None
 
 
 def _policy_of(error: KlipError) -> RetryPolicy | None:
@@ -221,7 +220,7 @@ class _Run:
             self._failed(job, workspace, reason)
         log.info("stage_stopped", reason=str(reason))
         workspace.remove()
-        self.store.release(job.job_id, str(job.token))
+        self.store.release(job.job_id, job.token)
         raise Ignore
 
     def _failed(self, job: Job, workspace: Workspace | None, cause: Exception) -> NoReturn:

@@ -1,6 +1,7 @@
 """The transcribe stage."""
 
 from shared.errors import KlipError
+from shared.files import AUDIO
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.checkpoints import Checkpoints
@@ -13,7 +14,7 @@ from workers.transcription.transcript import write_files
 @stage("transcribe", limits=Limits(stall_s=600, base_s=900, per_hour_s=3600))
 def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Turn the sound into words with times."""
-    audio = work.fetch("audio.m4a")
+    audio = work.fetch(AUDIO.name)
     pieces = Checkpoints(work, work.subfolder("pieces"))
     pieces.restore()
     try:

@@ -9,10 +9,10 @@ from typing import Any
 
 from shared.artifacts.store import ArtifactStore, Conflict, sha256_of
 from shared.errors import FileMissing, StorageServiceError
+from shared.files import MANIFEST
 from shared.jobs import Job
 from shared.work_folder import occupy, remove_unless_occupied
 
-MANIFEST = "manifest.json"
 _MAX_CONFLICTS = 20
 
 

@@ -15,21 +15,19 @@ from shared.log import logger
 from shared.representations import job_view, progress_of
 from shared.stages import JobStatus
 from tasks import pipeline
+from web.answers import JobSchema, JobsSchema, StatusSchema, WebhookSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.dependencies import dependencies
-from web.schemas import (
-    JobSchema,
-    JobsQuerySchema,
-    JobsSchema,
-    StatusSchema,
-    SubmissionHeadersSchema,
-    SubmissionQuerySchema,
-    SubmissionSchema,
-)
+from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
+# One event of the job; accepted by any 2xx.
+WEBHOOK = {
+    "requestBody": {"content": {"application/json": {"schema": WebhookSchema}}},
+    "responses": {"2XX": {"description": "The event was accepted."}},
+}
 LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
 # What kombu wraps, and what it lets through: a Redis that refuses to write.
 BROKER_ERRORS = (OperationalError, RedisError)
@@ -50,6 +48,7 @@ def job_response(job: Job, status: int) -> Response:
 @blp.arguments(SubmissionHeadersSchema, location="headers")
 @blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
 @blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
+@blp.doc(callbacks={"event": {"{$request.body#/callback_url}": {"post": WEBHOOK}}})
 def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any]) -> Response:
     """Analyse a recording.
 

@@ -4,6 +4,7 @@ from flask import Response, jsonify
 from marshmallow import Schema, fields, validate
 
 from shared.redis import outbox
+from web.answers import whole
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies, redis_errors
@@ -11,6 +12,7 @@ from web.dependencies import dependencies, redis_errors
 blp = blueprint("deliveries", "Webhooks that were sent.")
 
 
+@whole
 class TrySchema(Schema):
     at = fields.String(metadata={"format": "date-time"})
     seconds = fields.Float()
@@ -19,6 +21,7 @@ class TrySchema(Schema):
     error = fields.String(allow_none=True, metadata={"description": "Why there was no answer."})
 
 
+@whole
 class DeliverySchema(Schema):
     id = fields.String(metadata={"description": "The webhook-id: the same for every try of this event."})
     type = fields.String(metadata={"description": "job.started, job.completed, job.failed or job.cancelled"})
@@ -29,6 +32,7 @@ class DeliverySchema(Schema):
     tries = fields.List(fields.Nested(TrySchema))
 
 
+@whole
 class DeliveriesSchema(Schema):
     deliveries = fields.List(fields.Nested(DeliverySchema))
 

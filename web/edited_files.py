@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.feedback import Edit, edited
+from shared.files import EXPORTS, HIGHLIGHTS, HIGHLIGHTS_CSV, RESULTS
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore
 from shared.stages import JobStatus
 from web.dependencies import dependencies
 
-RESULTS = "results.json"
-HIGHLIGHTS = ("highlights.json", RESULTS)
-TABLE = "highlights.csv"
-EXPORTS = "exports/"
+DOCUMENTS = (HIGHLIGHTS.name, RESULTS.name)
+TABLES = (HIGHLIGHTS_CSV.name, *(file.name for file in EXPORTS.values()))
 
 
 def shows_highlights(name: str) -> bool:
-    return name in HIGHLIGHTS or name == TABLE or name.startswith(EXPORTS)
+    return name in DOCUMENTS or name in TABLES
 
 
 def edits_of(job: Job) -> dict[int, Edit]:
@@ -27,14 +26,14 @@ def edits_of(job: Job) -> dict[int, Edit]:
 
 def highlights_of(job: Job) -> list[dict[str, Any]]:
     """The highlights as they were found."""
-    found: list[dict[str, Any]] = _document(job, RESULTS)["highlights"]
+    found: list[dict[str, Any]] = _document(job, RESULTS.name)["highlights"]
     return found
 
 
 def edited_files(job: Job, names: list[str], edits: Mapping[int, Edit]) -> dict[str, bytes]:
     """Those of `names` that show highlights, as they read with the edits."""
-    made = {name: _edited_document(job, name, edits) for name in HIGHLIGHTS if name in names}
-    wanted = [name for name in names if shows_highlights(name) and name not in HIGHLIGHTS]
+    made = {name: _edited_document(job, name, edits) for name in DOCUMENTS if name in names}
+    wanted = [name for name in names if name in TABLES]
     if wanted:
         # Only here: OpenTimelineIO takes a tenth of a second to import, and few jobs are edited.
         from tasks.edited_exports import edited_exports

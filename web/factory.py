@@ -18,11 +18,11 @@ from web import (
     problems,
     stream,
 )
+from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
-from web.schemas import ProblemSchema
 
 BLUEPRINTS = (analysis.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
 
@@ -65,6 +65,7 @@ def _register_api(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
     api.init_app(app)
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
+    api.spec.components.schema("Event", schema=EventSchema)
     api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"key": []}, {}]
     for blueprint in BLUEPRINTS:

@@ -8,15 +8,16 @@ from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from shared.errors import FileMissing, InvalidRequest, NotFound
-from shared.feedback import BAD, FEATURES_FILE, GOOD, Features, features_of
+from shared.feedback import BAD, GOOD, Features, features_of
+from shared.files import FEATURES
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
+from web.answers import HighlightSchema
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies
 from web.edited_files import highlights_of
 from web.files import require_completed
-from web.schemas import HighlightSchema
 
 MAX_TITLE = 200
 _NOT_TEXT = {"Cc", "Cs"}  # control characters, and halves of characters that can't be written as UTF-8
@@ -120,7 +121,7 @@ def _lesson(job: Job, rank: int) -> Lesson | None:
 
 def _features(job: Job, rank: int) -> Features | None:
     try:
-        data, _ = dependencies().artifacts.read(job.job_id, FEATURES_FILE)
+        data, _ = dependencies().artifacts.read(job.job_id, FEATURES.name)
     except FileMissing:
         return None  # analysed by a version that wrote none
     return features_of(data, rank)

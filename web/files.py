@@ -10,41 +10,16 @@ from flask import Response, jsonify, redirect, send_file
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import FileMissing, JobConflict, ResultsNotReady
+from shared.files import EXPORTS, MANIFEST, RESULTS, media_type_of
 from shared.jobs import Job
 from shared.stages import JobStatus
+from web.answers import ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies
-from web.edited_files import RESULTS, edited_files, edits_of, shows_highlights
+from web.edited_files import edited_files, edits_of, shows_highlights
 from web.headers import FILE_POLICY
-from web.schemas import ResultsSchema
 
-MANIFEST = "manifest.json"
-# The formats of the exports, and what their files end in.
-EXPORTS = {
-    "csv": "csv",
-    "srt": "srt",
-    "vtt": "vtt",
-    "chapters": "txt",
-    "edl": "edl",
-    "fcpxml": "fcpxml",
-    "otio": "otio",
-}
-MEDIA_TYPES = {
-    ".csv": "text/csv",
-    ".edl": "text/plain",
-    ".fcpxml": "application/xml",
-    ".jpg": "image/jpeg",
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-    ".m4a": "audio/mp4",
-    ".mp4": "video/mp4",
-    ".otio": "application/json",
-    ".srt": "application/x-subrip",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain",
-    ".vtt": "text/vtt",
-}
 blp = blueprint("files", "What a job made.")
 
 
@@ -56,9 +31,9 @@ def results(job_id: str) -> Response:
     require_completed(found)
     edits = edits_of(found)
     if edits:
-        data = edited_files(found, [RESULTS], edits)[RESULTS]
+        data = edited_files(found, [RESULTS.name], edits)[RESULTS.name]
     else:
-        data, _ = dependencies().artifacts.read(found.job_id, RESULTS)
+        data, _ = dependencies().artifacts.read(found.job_id, RESULTS.name)
     return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
@@ -82,8 +57,8 @@ def export(job_id: str, form: str) -> AnyResponse:
     """The highlights for an editor, a player or a spreadsheet."""
     found = own_job(job_id)
     require_completed(found)
-    response = _hand_out(found, f"exports/highlights.{EXPORTS[form]}", _manifest(found))
-    response.headers["Content-Disposition"] = f'attachment; filename="highlights.{EXPORTS[form]}"'
+    response = _hand_out(found, EXPORTS[form].name, _manifest(found))
+    response.headers["Content-Disposition"] = f'attachment; filename="{EXPORTS[form].download_name}"'
     return response
 
 
@@ -132,13 +107,8 @@ def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
 
 
 def _sent(file: Path | BytesIO, name: str, *, etag: str) -> Response:
-    response = send_file(
-        file,
-        mimetype=MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream"),
-        download_name=PurePosixPath(name).name,
-        conditional=True,
-        etag=etag,
-    )
+    response = send_file(file, download_name=PurePosixPath(name).name, conditional=True, etag=etag)
+    response.content_type = media_type_of(name)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 

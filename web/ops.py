@@ -12,11 +12,11 @@ from flask import Response, jsonify
 from shared.errors import KlipError, ServiceUnavailable, catalogue
 from shared.settings import Settings
 from shared.stages import QUEUES
+from web.answers import ErrorsSchema, QueuesSchema, ReliabilitySchema
 from web.blueprints import blueprint
 from web.dependencies import Dependencies, dependencies, redis_errors
 from web.problems import problem_response
 from web.queues import live_workers, queue_figures, reliability_figures
-from web.schemas import ErrorsSchema, QueuesSchema, ReliabilitySchema
 
 MIN_FREE_BYTES = 1 << 30
 READY_KEY = "klip:ready:"

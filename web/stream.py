@@ -35,7 +35,12 @@ log = logger("klipstream.stream")
 
 
 @blp.route("/api/v1/analysis/<job_id>/stream")
-@blp.response(200, {"type": "string"}, content_type="text/event-stream", description="Server-sent events.")
+@blp.response(
+    200,
+    {"type": "string"},
+    content_type="text/event-stream",
+    description="Server-sent events; the data of each is an Event.",
+)
 @blp.doc(
     parameters=[
         {

@@ -83,8 +83,7 @@ def call_with_retry(
 
 def _asked_s(error: KlipError) -> float | None:
     """The wait that the service asked for; a rate limit that names none has a long one of its own."""
-    named = error.retry_after_s != error.default_retry_after_s
-    return error.retry_after_s if named or isinstance(error, RateLimitExceeded) else None
+    return error.retry_after_s if isinstance(error, RateLimitExceeded) else error.asked_s
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

@@ -16,6 +16,7 @@ import redis
 
 from shared.errors import Cancelled, CircuitOpen, ErrorType, KlipError
 from shared.log import logger
+from shared.redis import locks
 
 PREFIX = "klip:breaker:"
 PROBE_PREFIX = "klip:breaker-probe:"
@@ -55,7 +56,6 @@ if ARGV[1] == 'open' then
 end
 return old
 """
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 _EVENTS = {
     ("closed", "open"): "breaker_opened",
     ("half-open", "open"): "breaker_probe_failed",
@@ -207,7 +207,7 @@ class CircuitBreaker:
 
     def _release(self, token: str) -> None:
         try:
-            self._redis.register_script(_RELEASE)(keys=[PROBE_PREFIX + self.service], args=[token])
+            locks.release(self._redis, PROBE_PREFIX + self.service, token=token)
         except redis.RedisError:
             return  # it expires
 

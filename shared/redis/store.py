@@ -26,7 +26,7 @@ import redis
 
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld
-from shared.redis import outbox
+from shared.redis import locks, outbox
 from shared.redis.feedback import edits_key
 from shared.representations import event_of
 from shared.stages import JobStatus
@@ -284,15 +284,16 @@ class JobStore:
         with _redis_errors():
             return bool(self.redis.exists(f"{PREFIX}lease:{job_id}"))
 
-    def hold(self, job_id: str, holder: str) -> bool:
-        """Take the lease for something that is not a stage, for LEASE_MS at most; False while a stage has it."""
-        with _redis_errors():
-            return bool(self.redis.set(f"{PREFIX}lease:{job_id}", holder, px=LEASE_MS, nx=True))
+    @contextmanager
+    def held(self, job_id: str) -> Iterator[bool]:
+        """Whether nobody works on the job, and nobody can claim a stage of it inside, even if it is retried."""
+        with _redis_errors(), locks.held(self.redis, f"{PREFIX}lease:{job_id}", life_s=LEASE_MS / 1000) as here:
+            yield here
 
-    def release(self, job_id: str, holder: str) -> None:
+    def release(self, job_id: str, token: int) -> None:
+        """Give up the lease of this claim, if it still is that claim's."""
         with _redis_errors():
-            if self.redis.get(f"{PREFIX}lease:{job_id}") == holder:
-                self.redis.delete(f"{PREFIX}lease:{job_id}")
+            locks.release(self.redis, f"{PREFIX}lease:{job_id}", token=str(token))
 
     def delete(self, job: Job) -> None:
         """Forget a finished job. Raises JobConflict for any other."""

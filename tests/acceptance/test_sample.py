@@ -9,9 +9,11 @@ import av
 import jiwer
 import pytest
 
+from shared import files
 from shared.artifacts.store import sha256_of
 from shared.stages import STAGES
 from tests.acceptance.conftest import SAMPLES, Api
+from tests.described import Description
 
 TRUTH = json.loads((SAMPLES / "demo_truth.json").read_text())
 WORDS = jiwer.Compose(
@@ -35,6 +37,11 @@ def events(api: Api) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def job(api: Api, events: list[dict[str, Any]]) -> dict[str, Any]:
     return api.job(events[0]["job_id"])
+
+
+@pytest.fixture(scope="module")
+def description(api: Api) -> Description:
+    return Description(api.http)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +119,58 @@ def test_every_file_listed_can_be_fetched_and_matches_the_manifest(
         assert entry["stage"] in {stage.name for stage in STAGES}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/analysis/{job_id}",
+        "/api/v1/analysis/{job_id}/status",
+        "/api/v1/analysis/{job_id}/results",
+        "/api/v1/analysis/{job_id}/deliveries",
+        "/api/v1/jobs",
+        "/api/v1/queues",
+        "/api/v1/reliability",
+        "/api/v1/errors",
+    ],
+)
+def test_what_is_told_of_a_real_job_is_as_described(
+    api: Api, job: dict[str, Any], description: Description, path: str
+) -> None:
+    description.check_answer(path, api.http.get(path.format(job_id=job["job_id"])))
+
+
+def test_every_event_is_as_described(events: list[dict[str, Any]], description: Description) -> None:
+    for event in events:
+        description.check("Event", event)
+
+
+def test_every_file_is_one_of_the_table(results: dict[str, Any], api: Api, tmp_path: Path) -> None:
+    manifest = json.loads(api.download(results["files"]["manifest.json"], tmp_path).read_text())["files"]
+    ranks = [highlight["rank"] for highlight in results["highlights"]]
+    clips = [make(rank) for rank in ranks for make in (files.clip, files.thumbnail)]
+    made = {file.name: file for file in (*files.FILES, *files.EXPORTS.values(), *clips)}
+
+    # The picture as a whole is there only when it is asked for.
+    assert set(manifest) == set(made) - {files.VIDEO.name}
+    for name, entry in manifest.items():
+        assert entry["stage"] == made[name].stage, name
+        assert api.http.head(results["files"][name]).headers["content-type"] == made[name].media_type, name
+
+
+@pytest.mark.parametrize("form", files.EXPORTS)
+def test_every_export_answers(form: str, api: Api, job: dict[str, Any], results: dict[str, Any]) -> None:
+    answer = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/{form}")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == files.EXPORTS[form].media_type
+    assert answer.headers["content-disposition"] == f'attachment; filename="{files.EXPORTS[form].download_name}"'
+    assert all(_plain(highlight["title"]) in _plain(answer.text) for highlight in results["highlights"])
+
+
+def _plain(text: str) -> str:
+    """Letters and digits only: formats quote, escape and shorten signs each in their way."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"&\w+;|\\u....", "", text.lower()))
+
+
 def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any]) -> None:
     assert set(results["urls"]) == {
         "video_url",
@@ -127,18 +186,23 @@ def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any])
         assert url is None or api.http.head(url).status_code == 200, name
 
 
-def test_a_judged_and_renamed_highlight_shows_in_results_and_exports(api: Api, job: dict[str, Any]) -> None:
+def test_a_judged_and_renamed_highlight_shows_in_results_and_exports(
+    api: Api, job: dict[str, Any], description: Description
+) -> None:
     address = f"/api/v1/analysis/{job['job_id']}"
     found = api.results(job["job_id"])
     first = found["highlights"][0]
     body = {"verdict": "good", "title": "The one to keep", "end_seconds": round(first["start_seconds"] + 9.5, 2)}
 
-    changed = api.http.patch(f"{address}/highlights/1", json=body).raise_for_status().json()
+    answer = api.http.patch(f"{address}/highlights/1", json=body).raise_for_status()
+    changed = answer.json()
 
+    description.check_answer("/api/v1/analysis/{job_id}/highlights/{rank}", answer)
+    description.check_answer("/api/v1/analysis/{job_id}/results", api.http.get(f"{address}/results"))
     assert changed == first | body
     assert found["tuned_on_verdicts"] == 0
     assert api.results(job["job_id"]) == found | {"highlights": [changed, *found["highlights"][1:]]}
-    for form in ("csv", "edl", "srt", "otio", "fcpxml"):
+    for form in files.EXPORTS:
         export = api.http.get(f"{address}/export/{form}").raise_for_status().text
         assert "The one to keep" in export, form
         assert f"#1 {first['title']}" not in export, form

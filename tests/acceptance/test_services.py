@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from shared.files import URL_FILES
 from shared.redis.embedded import free_port
 from shared.stages import STAGES
 from tests.acceptance.conftest import NO_LIMITS, SAMPLES, Api
 from tests.acceptance.test_compose_commands import commands, is_ready, running
 from tests.conftest import running_valkey, wait_until
+from tests.described import Description
 from tests.peers import deepgram
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.gcs import make_bucket, objects, running_fake_gcs
 from tests.peers.processes import listening
 from tests.peers.receiver import Receiver, running_receiver
 from tests.peers.twitch_process import running_twitch
-from workers.delivery.rows import URL_FIELDS
 
 VOD, SECONDS = "2434635255", 190
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -142,7 +143,7 @@ def test_the_row_was_never_set_back(deployment: Deployment, job: dict[str, Any])
 def test_each_of_the_seven_addresses_in_the_row_can_be_fetched(deployment: Deployment, job: dict[str, Any]) -> None:
     row = row_of(deployment, job)
 
-    for field in URL_FIELDS.values():
+    for field in URL_FILES:
         answer = deployment.api.http.get(row[field], follow_redirects=True)
         assert answer.status_code == 200, field
         assert answer.content, field
@@ -155,6 +156,9 @@ def test_the_webhooks_verify_and_are_listed(deployment: Deployment, job: dict[st
     started, completed = deployment.receiver.verified(SECRET)
     assert (started["type"], completed["type"]) == ("job.started", "job.completed")
     assert completed["data"]["job_id"] == job["job_id"]
+    for body in (started, completed):
+        Description(deployment.api.http).check("Webhook", body)
+    Description(deployment.api.http).check_answer("/api/v1/analysis/{job_id}/deliveries", deployment.api.http.get(path))
     assert deployment.api.http.get(completed["data"]["links"]["results"]).status_code == 200
 
     def listed() -> list[dict[str, Any]]:

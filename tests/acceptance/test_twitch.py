@@ -1,6 +1,7 @@
 """A Twitch VOD through the whole system; the stand-in speaks for Twitch."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import av
 import pytest
 
 from tests.acceptance.conftest import SAMPLES, Api, running_stack
+from tests.conftest import wait_until
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 
 VOD = "2434635255"
@@ -24,6 +26,7 @@ def peer() -> Iterator[TwitchPeer]:
             {"id": "78", "access": "deleted"},
             {"id": "79", "seconds": 60, "chat_off": True},
             {"id": "80", "length_seconds": 13 * 3600},
+            {"id": "83", "seconds": 30},
         ]
         running.control(vods=vods)
         yield running
@@ -39,6 +42,13 @@ def api(peer: TwitchPeer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def job(api: Api) -> dict[str, Any]:
     return api.wait(api.submit(f"https://www.twitch.tv/videos/{VOD}?t=1h2m")["job_id"], seconds=180)
+
+
+@pytest.fixture(scope="module")
+def asked(peer: TwitchPeer, job: dict[str, Any]) -> dict[str, int]:
+    """How often Twitch was asked for what, for that job."""
+    keys: dict[str, int] = peer.stats()["keys"]
+    return keys
 
 
 def sent(peer: TwitchPeer, rendition: str) -> int:
@@ -80,6 +90,16 @@ def test_missing_segments_are_told_and_the_sound_keeps_its_length(
     assert any("silen" in warning or "missing" in warning for warning in results["warnings"]), results["warnings"]
 
 
+def test_all_clips_come_from_one_source(asked: dict[str, int], api: Api, job: dict[str, Any]) -> None:
+    clips = api.job(job["job_id"])["results"]["clips"]
+
+    assert clips >= 2
+    # The download asks when it looks the VOD up and when it begins to fetch; the clips ask once together.
+    assert asked["gql:token"] == 3
+    assert asked[f"usher:{VOD}"] == 3
+    assert asked["playlist:chunked"] == 4  # each time by streamlink, once to cut from
+
+
 @pytest.mark.parametrize(
     ("vod", "code"),
     [("77", "VIDEO_UNAVAILABLE"), ("78", "VIDEO_NOT_FOUND"), ("80", "VIDEO_SIZE_EXCEEDED"), ("81", "VIDEO_NOT_FOUND")],
@@ -93,6 +113,19 @@ def test_what_cannot_be_analysed_is_told_before_anything_big_is_fetched(
 
     assert failed["error"]["code"] == code, failed["error"]
     assert sum(peer.asked("segment:").values()) == before
+
+
+def test_a_wait_that_twitch_asks_for_is_kept_and_shown(api: Api, peer: TwitchPeer, job: dict[str, Any]) -> None:
+    peer.fault("gql:metadata", times=1, status=503, headers={"Retry-After": "120"})
+
+    job_id = api.submit("83")["job_id"]
+    wait_until(lambda: api.job(job_id)["retries"], seconds=60)
+    retry = api.job(job_id)["retries"][0]
+    api.http.delete(f"/api/v1/analysis/{job_id}")
+
+    waited = datetime.fromisoformat(retry["until"]) - datetime.fromisoformat(retry["at"])
+    assert (retry["stage"], retry["code"]) == ("download", "EXTERNAL_SERVICE_ERROR")
+    assert waited.total_seconds() >= 120
 
 
 def test_a_vod_without_chat_goes_on_and_says_so(api: Api) -> None:

@@ -65,6 +65,16 @@ def test_the_old_names_work_as_the_frontend_calls_them(peer: ConvexPeer) -> None
     assert (row["status"], row["chatUrl"], row["teamId"]) == ("Downloading", "https://x/chat", "t")
 
 
+@pytest.mark.parametrize("name", ["chat_url", "chatUrl"])
+def test_an_address_is_read_under_both_names(peer: ConvexPeer, name: str) -> None:
+    peer.post("mutation", "video:createVideoMinimal", {"twitch_id": "7", "status": "Queued"})
+
+    peer.post("mutation", "video:updateUrls", {"twitchId": "7", "urls": {name: "https://x/chat"}})
+
+    row = peer.post("query", "video:getByTwitchIdPublic", {"twitchId": "7"}).json()["value"]
+    assert (row["chat_url"], row["chatUrl"]) == ("https://x/chat", "https://x/chat")
+
+
 def test_a_video_is_made_once(peer: ConvexPeer) -> None:
     for _ in range(2):
         peer.post("mutation", "video:createVideoMinimal", {"twitch_id": "7", "status": "Queued"})

@@ -15,10 +15,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from redis.lock import Lock
 
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, NetworkTimeout, RateLimitExceeded, UnsupportedFormat
 from shared.jobs import Job, Refused, StageHeld, moved
+from shared.redis.locks import release
 from shared.redis.store import CHANNEL, LEASE_MS, PREFIX, Entries, JobStore
 from shared.representations import event_of
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus
@@ -239,14 +241,21 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _hold_for_cleaning(self, job_id: str) -> None:
         if self.histories[job_id][-1].is_terminal:
-            assert self.store.hold(job_id, CLEANER) == (job_id not in self.leases)
+            lease = Lock(self.redis, f"{PREFIX}lease:{job_id}", timeout=LEASE_MS / 1000)
+            assert lease.acquire(blocking=False, token=CLEANER) == (job_id not in self.leases)
             self.leases.setdefault(job_id, CLEANER)
 
-    @rule(job_id=ids, late_by=LATE_BY, is_cleaner=st.booleans())
-    def release(self, job_id: str, late_by: int, is_cleaner: bool) -> None:
-        holder = CLEANER if is_cleaner else str(self.histories[job_id][-1].token - late_by)
-        self.store.release(job_id, holder)
-        if self.leases.get(job_id) == holder:
+    @rule(job_id=ids, late_by=LATE_BY)
+    def release(self, job_id: str, late_by: int) -> None:
+        token = self.histories[job_id][-1].token - late_by
+        self.store.release(job_id, token)
+        if self.leases.get(job_id) == str(token):
+            del self.leases[job_id]
+
+    @rule(job_id=ids)
+    def end_the_cleaning(self, job_id: str) -> None:
+        release(self.redis, f"{PREFIX}lease:{job_id}", token=CLEANER)
+        if self.leases.get(job_id) == CLEANER:
             del self.leases[job_id]
 
     # --- what must be true after it -----------------------------------------------------------------------------------

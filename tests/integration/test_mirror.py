@@ -116,8 +116,36 @@ def test_the_addresses_are_written_before_the_job_shows_as_completed(
     paths = [call["path"] for call in peer.calls()]
     assert paths[-2:] == ["video:updateUrls", "video:completeJob"]
     (row,) = peer.rows()
-    assert row["audioUrl"] == f"{PUBLIC}/api/v1/analysis/job1/files/audio.m4a"
-    assert "videoUrl" not in row
+    assert row["audio_url"] == f"{PUBLIC}/api/v1/analysis/job1/files/audio.m4a"
+    assert row["audioUrl"] == row["audio_url"]
+    assert not {"video_url", "videoUrl"} & row.keys()
+
+
+def test_a_deployment_with_the_old_functions_only_gets_status_and_addresses(
+    store: JobStore, peer: ConvexPeer, sender: MirrorSender
+) -> None:
+    peer.reset(deployed="before")
+    for number in (1, 2):
+        peer.post("mutation", "video:createVideoMinimal", {"twitch_id": f"10{number}", "status": "Queued"})
+
+    with capture_logs() as logs:
+        for number in (1, 2):
+            complete(store, start(store, number, video_id=f"10{number}"))
+            run_sweep(store, sender)
+
+    for row in peer.rows():
+        assert row["status"] == "Completed"
+        assert row["audio_url"] == f"{PUBLIC}/api/v1/analysis/job1/files/audio.m4a"
+    of_the_first = [call["args"] for call in peer.calls() if call["args"].get("twitchId") == "101"]
+    assert [args["status"] for args in of_the_first if "status" in args] == [
+        "Queued",
+        *(stage.title for stage in STAGES),
+        "Completed",
+    ]
+    # Who sees the job completed finds its files.
+    assert "urls" in of_the_first[-2]
+    assert [entry["event"] for entry in logs].count("mirror_has_old_functions_only") == 1
+    assert not store.redis.exists(outbox.MIRROR_DUE)
 
 
 def test_progress_waits_two_seconds_and_a_new_status_does_not(store: JobStore, sender: MirrorSender) -> None:

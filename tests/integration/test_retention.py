@@ -1,5 +1,7 @@
 """Old jobs and their files, in a real Valkey and a folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from shared.errors import JobNotFound, StorageServiceError
 from shared.jobs import moved, utc_now
 from shared.redis.store import JobStore
 from tests.integration.test_store import claim, new_job
-from workers.delivery.retention import HOLDER, remove_old_jobs
+from workers.delivery.retention import remove_old_jobs
 
 
 @pytest.fixture
@@ -58,9 +60,11 @@ def test_a_running_job_is_never_removed(store: JobStore, artifacts: FolderStore)
 
 def test_a_job_that_was_retried_meanwhile_stays(store: JobStore, artifacts: FolderStore) -> None:
     class Meanwhile(JobStore):
-        def hold(self, job_id: str, holder: str) -> bool:
+        @contextmanager
+        def held(self, job_id: str) -> Iterator[bool]:
             self.change(job_id, partial(jobs.retry, now=utc_now()))
-            return super().hold(job_id, holder)
+            with super().held(job_id) as here:
+                yield here
 
     ended(store, artifacts, 1, days_ago=40)
 
@@ -78,6 +82,6 @@ def test_a_job_whose_files_can_not_be_removed_is_found_again(store: JobStore, ar
     with pytest.raises(StorageServiceError):
         remove_old_jobs(store, Broken(artifacts.root), days=30)
 
-    assert store.hold("job1", HOLDER)
-    store.release("job1", HOLDER)
+    with store.held("job1") as here:
+        assert here
     assert remove_old_jobs(store, artifacts, days=30) == 1

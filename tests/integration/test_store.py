@@ -129,10 +129,13 @@ def test_events_after_an_id_are_replayed_in_order_and_an_unknown_id_gives_none(s
 
 def test_a_stage_with_a_live_lease_is_held_even_if_the_job_looks_free(store: JobStore) -> None:
     store.create(new_job(), max_active=5)
-    assert store.hold("job1", "cleaner")
 
-    with pytest.raises(StageHeld):
-        claim(store, "job1")
+    with store.held("job1") as here:
+        assert here
+        with pytest.raises(StageHeld):
+            claim(store, "job1")
+
+    assert claim(store, "job1").holder == "w"
 
 
 def test_a_lease_is_renewed_by_its_holder_only(store: JobStore) -> None:

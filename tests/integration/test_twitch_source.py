@@ -268,6 +268,7 @@ def test_what_cannot_be_analysed_is_refused_with_its_reason(twitch: TwitchPeer, 
     ("match", "fault", "code"),
     [
         ("gql:metadata", {"status": 503}, "EXTERNAL_SERVICE_ERROR"),
+        ("gql:metadata", {"status": 503, "headers": {"Retry-After": "120"}}, "EXTERNAL_SERVICE_ERROR"),
         ("gql:metadata", {"body": "<html>", "status": 200}, "EXTERNAL_SERVICE_ERROR"),
         ("gql:metadata", {"body": "[" * 5000, "status": 200}, "EXTERNAL_SERVICE_ERROR"),
         ("gql:metadata", {"merge": None}, "EXTERNAL_SERVICE_ERROR"),
@@ -290,8 +291,8 @@ def test_failures_of_twitch_are_told_apart(twitch: TwitchPeer, match: str, fault
         twitch.source().describe()
 
     assert caught.value.code == code
-    if code == "RATE_LIMIT_EXCEEDED":
-        assert caught.value.retry_after_s == 77
+    asked = fault.get("headers", {}).get("Retry-After")
+    assert caught.value.asked_s == (float(asked) if asked else None)
 
 
 def test_a_vod_that_is_mostly_gone_is_not_analysed(twitch: TwitchPeer, tmp_path: Path) -> None:

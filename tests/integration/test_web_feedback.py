@@ -16,6 +16,7 @@ import redis
 from shared import jobs
 from shared.errors import JobNotFound
 from shared.feedback import Features
+from shared.files import media_type_of
 from shared.jobs import utc_now
 from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, Lesson, edits_key, verdicts_key
 from shared.redis.store import JobStore
@@ -117,7 +118,7 @@ def test_an_edit_shows_in_the_results_every_file_and_every_export(web: Web, job_
         assert "2,190.5,230.0,205.0,0.5,funny,The <goat>," in get(f"{job}/{address}").text
     for form, clock in (("srt", "00:03:10,500"), ("vtt", "00:03:10.500"), ("edl", "00:03:10:15")):
         assert clock in get(f"{job}/export/{form}").text, form
-    for form in ("srt", "edl", "otio"):
+    for form in ("srt", "chapters", "edl", "otio"):
         assert "The <goat>" in get(f"{job}/export/{form}").text, form
     assert "The &lt;goat&gt;" in get(f"{job}/export/fcpxml").text
     assert all("Moment 1" in get(f"{job}/export/{form}").text for form in ("csv", "srt", "edl", "otio", "fcpxml"))
@@ -154,6 +155,8 @@ def test_the_manifest_and_the_etag_tell_what_is_served_now(web: Web, job_id: str
         data = answer.content
         assert manifest[name]["sha256"] == hashlib.sha256(data).hexdigest(), name
         assert manifest[name]["size"] == len(data), name
+        assert answer.headers["Content-Type"] == media_type_of(name), name
+        assert answer.headers["Content-Disposition"] == f"inline; filename={name.rpartition('/')[2]}"
     assert (again.status_code, same.status_code) == (200, 304)
     assert (part.status_code, part.content) == (206, answers["highlights.json"].content[2:6])
 

@@ -20,7 +20,7 @@ FILES = {
     "chat.jsonl": b"{}\n",
     "timeline.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
     "exports/highlights.csv": b"rank\n1\n",
-    "exports/highlights.txt": b"0:00 Start\n",
+    "exports/highlights.chapters.txt": b"0:00 Start\n",
     "results.json": b'{"job_id": "x", "highlights": []}',
 }
 
@@ -147,7 +147,7 @@ def test_the_manifest_lists_files_and_nothing_internal(web: Web, job: str) -> No
     assert set(manifest["files"]["audio.m4a"]) == {"size", "sha256", "stage", "attempt"}
 
 
-@pytest.mark.parametrize(("form", "name"), [("csv", "highlights.csv"), ("chapters", "highlights.txt")])
+@pytest.mark.parametrize(("form", "name"), [("csv", "highlights.csv"), ("chapters", "highlights.chapters.txt")])
 def test_an_export_is_a_download(web: Web, job: str, form: str, name: str) -> None:
     answer = web.http.get(f"{job}/export/{form}")
 

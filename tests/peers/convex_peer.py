@@ -45,8 +45,9 @@ class ConvexPeer:
         body = {"fault": fault} | ({"times": times} if times is not None else {})
         requests.post(f"{self.url}/_control", json=body, timeout=5).raise_for_status()
 
-    def reset(self) -> None:
-        requests.post(f"{self.url}/_reset", timeout=5).raise_for_status()
+    def reset(self, *, deployed: str = "now") -> None:
+        """Forget everything. deployed: `now`, or `before` for the functions that the frontend had before ours."""
+        requests.post(f"{self.url}/_reset", json={"deployed": deployed}, timeout=5).raise_for_status()
 
     def calls(self) -> list[dict[str, Any]]:
         """The mutations that were carried out, in order: path, args, value."""

@@ -69,17 +69,18 @@ def test_work_is_tried_again_until_it_succeeds() -> None:
     assert waits == [1, 1]
 
 
-def test_a_wait_that_a_busy_service_names_is_kept() -> None:
-    results = iter([ExternalServiceError(retry_after_s=7), None])
+@pytest.mark.parametrize("asked_s", [7, ExternalServiceError.default_retry_after_s])
+def test_a_wait_that_a_busy_service_names_is_kept(asked_s: float) -> None:
+    results = iter([ExternalServiceError(retry_after_s=asked_s), None])
     waits: list[float] = []
 
     def work() -> None:
         if error := next(results):
             raise error
 
-    policy = RetryPolicy(attempts=1, base_s=1, cap_s=10, kind="fixed")
+    policy = RetryPolicy(attempts=1, base_s=1, cap_s=200, kind="fixed")
     call_with_retry(work, policy=policy, retry_on=(ExternalServiceError,), sleep=waits.append)
-    assert waits == [7]
+    assert waits == [asked_s]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from shared import jobs
 from shared.errors import (
     CircuitOpen,
+    ExternalServiceError,
     InsufficientStorage,
     KlipError,
     NetworkTimeout,
@@ -34,11 +35,14 @@ def test_a_network_error_is_tried_again_within_its_policy() -> None:
     assert waits[-1] is None
 
 
-def test_the_services_own_wait_is_never_cut_short() -> None:
-    wait = wait_s(new_job(), TranscriptionServiceError(retry_after_s=77))
+@pytest.mark.parametrize("kind", [TranscriptionServiceError, ExternalServiceError, NetworkTimeout, RateLimitExceeded])
+def test_the_services_own_wait_is_never_cut_short(kind: type[KlipError]) -> None:
+    # Also when it is the very time that the catalogue has for an error that names none.
+    for asked_s in (77, kind.default_retry_after_s or 0):
+        wait = wait_s(new_job(), kind(retry_after_s=asked_s))
 
-    assert wait is not None
-    assert wait >= 77
+        assert wait is not None
+        assert wait >= asked_s
 
 
 def test_a_wait_of_hours_fails_the_stage_instead() -> None:

@@ -19,7 +19,7 @@ BEST_S, BEST_SHARE = 10.0, 0.4  # a reaction has more than this share of its use
 ONCE_SHARE = 0.85  # of the writers who write it once only
 OPENING_S, LONG_CHAT_S, OPENING_SHARE = 300.0, 1800.0, 0.6
 NOTICE_BEFORE_S, NOTICE_AFTER_S = 5.0, 60.0
-TRAIN = 5  # notices of subscriptions or gifts within that time; one alone stands in every chat
+TRAIN, TRAIN_TIMES = 5, 4.0  # notices of gifts within that time, and so many times the stream's usual, are a train
 AFTER_NOTICES = 0.8  # not all of it: things happen then too
 
 
@@ -42,7 +42,7 @@ def crowd(columns: Columns, table: TextTable, reaction: Floats, weight: Floats) 
             _giveaway(kind, columns, answers).astype(np.float64),
             _opening(columns, kind, answers).astype(np.float64),
             AFTER_NOTICES * _after(columns.at, columns.at[table.raid[text]], 1),
-            AFTER_NOTICES * _after(columns.at, columns.at[table.notice[text]], TRAIN),
+            AFTER_NOTICES * _after(columns.at, columns.at[table.notice[text]], _train(columns, table)),
         ]
     )
     return np.asarray(kinds_of_crowd.max(axis=0))
@@ -118,7 +118,13 @@ def _firsts(user: Ints) -> NDArray[np.bool_]:
     return first
 
 
-def _after(at: Floats, notices: Floats, fewest: int) -> Floats:
+def _train(columns: Columns, table: TextTable) -> float:
+    span = max(NOTICE_AFTER_S, float(columns.at[-1] - columns.at[0]))
+    usual = float(table.notice[columns.text].sum()) * (NOTICE_BEFORE_S + NOTICE_AFTER_S) / span
+    return max(TRAIN, TRAIN_TIMES * usual)
+
+
+def _after(at: Floats, notices: Floats, fewest: float) -> Floats:
     """1 for comments within a minute after `fewest` notices of a raid or of gifts: welcome, thanks, calls."""
     low = np.searchsorted(notices, at - NOTICE_AFTER_S, "left")
     high = np.searchsorted(notices, at + NOTICE_BEFORE_S, "right")

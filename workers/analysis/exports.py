@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import opentimelineio as otio
 
+from shared.files import EXPORTS
 from workers.analysis.highlights_csv import write_csv
 
 RATE = 30  # frames a second of the editors' timelines; whole, so that seconds fall on frames
@@ -16,22 +17,13 @@ Highlights = list[dict[str, Any]]
 Video = dict[str, Any]
 
 
-class Format(NamedTuple):
-    suffix: str
-    media_type: str
-    write: Callable[[Highlights, Video, Path], None]
-
-
 def write_exports(highlights: Highlights, *, video: Video, into: Path) -> tuple[str, ...]:
-    """One file per format, `exports/highlights.<suffix>` below `into`; returns their names."""
-    folder = into / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    names = []
-    for form in FORMATS.values():
-        name = f"exports/highlights.{form.suffix}"
-        form.write(highlights, video, into / name)
-        names.append(name)
-    return tuple(names)
+    """One file per format of `shared.files.EXPORTS`, below `into`; returns their names."""
+    for form, file in EXPORTS.items():
+        target = into / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _WRITERS[form](highlights, video, target)
+    return tuple(file.name for file in EXPORTS.values())
 
 
 def _in_order(highlights: Highlights) -> Highlights:
@@ -140,12 +132,12 @@ def _write_fcpxml(highlights: Highlights, video: Video, into: Path) -> None:
     into.write_text(text, encoding="utf-8")
 
 
-FORMATS = {
-    "csv": Format("csv", "text/csv; charset=utf-8", _write_csv),
-    "srt": Format("srt", "application/x-subrip; charset=utf-8", _write_srt),
-    "vtt": Format("vtt", "text/vtt; charset=utf-8", _write_vtt),
-    "chapters": Format("chapters.txt", "text/plain; charset=utf-8", _write_chapters),
-    "edl": Format("edl", "text/plain; charset=utf-8", _write_edl),
-    "fcpxml": Format("fcpxml", "application/xml; charset=utf-8", _write_fcpxml),
-    "otio": Format("otio", "application/json; charset=utf-8", _write_otio),
+_WRITERS: dict[str, Callable[[Highlights, Video, Path], None]] = {
+    "csv": _write_csv,
+    "srt": _write_srt,
+    "vtt": _write_vtt,
+    "chapters": _write_chapters,
+    "edl": _write_edl,
+    "fcpxml": _write_fcpxml,
+    "otio": _write_otio,
 }

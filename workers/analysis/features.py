@@ -1,6 +1,7 @@
-"""What the chat's log-odds are made of, second by second: the features that verdicts are remembered with.
+"""What kind of moment the chat tells of, second by second: the features that verdicts are remembered with.
 
-The log-odds are linear in them with the weights of `shipped_vector`; see scoring.chat_log_odds.
+scoring.chat_log_odds is linear in them with the weights of `shipped_vector`. What the score has beside it (how many
+people write, the stream's habits, sound, words) is nothing that verdicts change.
 """
 
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.feedback import FEATURES_FILE
+from shared import files
 from workers.analysis.scoring import MOST_CLIP, SHARES, shipped_weights
 from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline
@@ -33,5 +34,5 @@ def write_features(features: Mapping[int, Floats], into: Path) -> str:
     """Write features.json, the features of each highlight by its rank, into the folder; returns its name."""
     rows = {str(rank): [round(float(value), 4) for value in vector] for rank, vector in features.items()}
     text = json.dumps({"names": FEATURES, "highlights": rows}, allow_nan=False)
-    (into / FEATURES_FILE).write_text(text + "\n", encoding="utf-8")
-    return FEATURES_FILE
+    (into / files.FEATURES.name).write_text(text + "\n", encoding="utf-8")
+    return files.FEATURES.name

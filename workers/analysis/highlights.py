@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.feedback import Verdict
+from shared.files import HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.features import features_at, shipped_vector, write_features
 from workers.analysis.highlights_csv import write_csv
@@ -130,7 +131,7 @@ def _at(watch_url: str | None, second: float) -> str | None:
 def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
     """highlights.json, highlights.csv, features.json and timeline.svg in `into`; returns their names."""
     text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
-    (into / "highlights.json").write_text(text + "\n", encoding="utf-8")
-    write_csv(found.highlights, into / "highlights.csv")
-    draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / "timeline.svg")
-    return ("highlights.json", "highlights.csv", write_features(found.features, into), "timeline.svg")
+    (into / HIGHLIGHTS.name).write_text(text + "\n", encoding="utf-8")
+    write_csv(found.highlights, into / HIGHLIGHTS_CSV.name)
+    draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / TIMELINE_PICTURE.name)
+    return (HIGHLIGHTS.name, HIGHLIGHTS_CSV.name, write_features(found.features, into), TIMELINE_PICTURE.name)

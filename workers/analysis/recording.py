@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared.errors import UnsupportedFormat
+from shared.files import SEGMENTS, TIMELINE, WAVEFORM
 from shared.progress import Progress
 from workers.analysis.chat_signals import ChatGrid, chat_grid
 from workers.analysis.lexicon import EMOTIONS
@@ -54,11 +55,11 @@ def analyze_recording(
         progress=lambda done: progress(measured + (_FUSED - measured) * done),
     )
     progress(_FUSED)
-    write_timeline(timeline, into / "timeline.json")
-    _write_waveform(sound, into / "waveform.json")
-    write_segments(timeline, words, _window_chatters(messages, duration_s), into / "segments.csv")
+    write_timeline(timeline, into / TIMELINE.name)
+    _write_waveform(sound, into / WAVEFORM.name)
+    write_segments(timeline, words, _window_chatters(messages, duration_s), into / SEGMENTS.name)
     progress(1.0)
-    files = ("timeline.json", "waveform.json", "segments.csv")
+    files = (TIMELINE.name, WAVEFORM.name, SEGMENTS.name)
     return Analysis(files, summarize(timeline, messages), tuple(timeline.warnings))
 
 

@@ -29,8 +29,10 @@ WINDOW_S = 15
 LEAD_S = 3  # the chat window begins this long before the reaction is due
 SHRINK_MESSAGES = 4.0  # a window's shares are believed against this many messages of the stream's average
 SURGE_GAIN = 3.0  # log-odds for each e-fold of people; set by hand: the labels are of bursts and do not know it
-USUAL_SURGE = 1.1  # of the bursts that the weights were fitted on: surely three times the usual
-MOST_SURGE = 2.5
+USUAL_SURGE = 1.15  # of the bursts that the weights were fitted on: surely three times the usual
+LARGE_SURGE, LARGE_SHARE = 1.5, 0.2  # what a surge is over the first counts less: not whether, but how much
+MORE_THAN_USUAL, LACK_GAIN = 0.15, 8.0  # of the messages more must react than usual; log-odds for a whole share less
+HABIT_SHARE = 0.15  # of messages that react: where more do all the time, reacting says less
 MOST_SCORE = 0.85  # people disagree: of the surest moments no more were liked (docs/quality.md)
 MOST_CLIP = 0.05  # of the messages: more who ask for a clip say no more
 
@@ -163,9 +165,13 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
     for index, name in enumerate(EMOTIONS):
         z[name] = count_z(due(chat.emotions[index]))
         progress((index + 1) / len(EMOTIONS))
-    return chat_log_odds(**shares, weights=shipped_weights()) + SURGE_GAIN * (
-        np.minimum(here, MOST_SURGE) - USUAL_SURGE
-    )
+    weights = shipped_weights()
+    usual = float(chat.sums["reaction"].sum() / max(1.0, chat.sums["weight"].sum()))
+    habit = weights.reaction * max(0.0, usual - HABIT_SHARE)
+    large = LARGE_SHARE * np.maximum(0.0, here - LARGE_SURGE)
+    happening = SURGE_GAIN * (np.minimum(here, LARGE_SURGE) + large - USUAL_SURGE)
+    lack = LACK_GAIN * np.minimum(0.0, shares["reaction"] - usual - MORE_THAN_USUAL)
+    return chat_log_odds(**shares, weights=weights) - habit + lack + happening
 
 
 def _shrunk_share(name: str, part: Floats, whole: Floats, chat: ChatGrid) -> Floats:

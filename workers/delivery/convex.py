@@ -15,19 +15,25 @@ from urllib3.exceptions import HTTPError
 
 from convex import ConvexError
 from shared.errors import ExternalServiceError, KlipError, RateLimitExceeded
+from shared.net.edges import asked_wait_s, status_error
 from shared.net.egress import convert
-from shared.net.retry import parse_retry_after
 from shared.redis.breaker import Call, unguarded
 
 TIMEOUT_S = (3.05, 10.0)  # to connect, and between two bytes
 MAX_ANSWER_BYTES = 2**20
+UNNAMED_WAIT_S = 10.0  # after a 429 that names no time
 FUNCTION_FAILED = 560  # Convex' own status for a function that threw
 _FIELD = re.compile(r"(?:field `|Path: \.)([A-Za-z0-9_.]+)")
+_MISSING = re.compile(r"Could not find (public )?function")
 _VALIDATOR = re.compile(r"(Argument|Returns)ValidationError|does not match the schema")
 
 
 class FunctionFailed(Exception):
-    """A Convex function threw, or is not there."""
+    """A Convex function threw."""
+
+
+class FunctionMissing(FunctionFailed):
+    """The deployment has no function of this name."""
 
 
 class ValidatorRefused(FunctionFailed):
@@ -57,9 +63,9 @@ class ConvexClient:
     def mutation(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
         """The value of a mutation such as `video:updateUrls`.
 
-        Raises ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered with an error;
-        NetworkTimeout, ConnectionFailed, DnsResolutionFailed, RateLimitExceeded, ExternalServiceError and CircuitOpen
-        when it did not answer.
+        Raises FunctionMissing, ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered
+        with an error; NetworkTimeout, ConnectionFailed, DnsResolutionFailed, RateLimitExceeded, ExternalServiceError
+        and CircuitOpen when it did not answer.
         """
         return self._run("mutation", path, args)
 
@@ -100,8 +106,10 @@ def _answer(response: requests.Response, text: bytes) -> dict[str, Any]:
 
 
 def _http_error(response: requests.Response) -> KlipError:
-    if response.status_code == 429:
-        return RateLimitExceeded(retry_after_s=parse_retry_after(response.headers.get("Retry-After")) or 10)
+    if response.status_code == 429 and asked_wait_s(response.headers) is None:
+        return RateLimitExceeded(retry_after_s=UNNAMED_WAIT_S)
+    if (error := status_error(response.status_code, response.headers, service="Convex")) is not None:
+        return error
     if response.status_code in {401, 403}:
         return ExternalServiceError("Convex refused the deploy key.")
     return ExternalServiceError(f"Convex answered with status {response.status_code}.")
@@ -113,4 +121,6 @@ def _value(record: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the funct
     message = str(record.get("errorMessage", ""))
     if "errorData" in record:
         raise ConvexError(message, record["errorData"])
+    if _MISSING.search(message):
+        raise FunctionMissing(message)
     raise ValidatorRefused(message) if _VALIDATOR.search(message) else FunctionFailed(message)

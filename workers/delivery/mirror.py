@@ -4,24 +4,27 @@ What is due stands in `shared.redis.outbox`; `tasks.delivery` sweeps it.
 """
 
 from hashlib import sha256
+from time import monotonic
 
 import redis
 
 from convex import ConvexError
-from shared.errors import CircuitOpen, JobNotFound, KlipError, RateLimitExceeded
+from shared.errors import CircuitOpen, JobNotFound, KlipError
 from shared.jobs import Job
 from shared.log import logger
 from shared.net.retry import RetryPolicy
 from shared.redis import outbox
+from shared.redis.locks import held
 from shared.redis.store import JobStore
 from shared.stages import JobStatus
-from workers.delivery.convex import ConvexClient, FunctionFailed, ValidatorRefused
-from workers.delivery.rows import Update, update_of, urls_of
-from workers.delivery.sweep import alone, now_ms
+from workers.delivery.convex import ConvexClient, FunctionFailed, FunctionMissing, ValidatorRefused
+from workers.delivery.rows import Update, update_of, updates_before, urls_of
+from workers.delivery.sweep import LOCK_S, now_ms
 
 GIVE_UP_MS = 24 * 3600 * 1000
 POLICY = RetryPolicy(attempts=10_000, base_s=2, cap_s=300)
 REFUSAL_TOLD_S = 24 * 3600
+ASK_AGAIN_S = 600.0  # a deployment without our functions is taken to have none for so long
 log = logger("klipstream.mirror")
 
 # The entry goes only when nothing newer than what was sent is there.
@@ -38,10 +41,11 @@ class MirrorSender:
 
     def __init__(self, store: JobStore, client: ConvexClient, *, public_url: str) -> None:
         self._store, self._redis, self._client, self._public_url = store, store.redis, client, public_url
+        self._only_old_until = 0.0
 
     def send(self, job_id: str) -> None:
         """Send each status that the job went through, then its newest state. One sender a job at a time."""
-        with alone(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}") as here:
+        with held(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}", life_s=LOCK_S) as here:
             if not here:
                 return
             try:
@@ -71,6 +75,18 @@ class MirrorSender:
         return newest.seq
 
     def _send_one(self, job: Job) -> None:
+        if monotonic() > self._only_old_until:
+            try:
+                self._send_whole(job)
+            except FunctionMissing as missing:
+                self._only_old_until = monotonic() + ASK_AGAIN_S
+                self._tell_once(str(missing), "mirror_has_old_functions_only", deploy="convex/*.ts: npx convex deploy")
+            else:
+                return
+        for update in updates_before(job, self._public_url):
+            self._call(update)
+
+    def _send_whole(self, job: Job) -> None:
         completed = job.status is JobStatus.COMPLETED
         # Who sees the job completed finds its files; a row that is not there yet gets them after.
         written = completed and self._call(urls_of(job, self._public_url))
@@ -89,9 +105,14 @@ class MirrorSender:
 
     def _tell_refusal(self, update: Update, refused: ValidatorRefused) -> None:
         about = f"{update.path} {refused.field or refused}"
+        job_id = update.args.get("jobId")
+        self._tell_once(about, "mirror_refused", function=update.path, field=refused.field, job_id=job_id)
+
+    def _tell_once(self, about: str, event: str, **more: str | None) -> None:
+        """Log it, once a day for all that is about the same."""
         key = f"{outbox.PREFIX}mirror:refused:{sha256(about.encode()).hexdigest()[:16]}"
         if self._redis.set(key, "1", nx=True, ex=REFUSAL_TOLD_S):
-            log.error("mirror_refused", function=update.path, field=refused.field, job_id=update.args["jobId"])
+            log.error(event, **more)
 
     def _settle(self, job_id: str, seq: int) -> None:
         self._redis.delete(self._failing(job_id))
@@ -117,7 +138,7 @@ class MirrorSender:
         tries = int(self._redis.hincrby(key, "tries", 1))
         if tries == 1:
             log.warning("mirror_failed", error=type(error).__name__, reason=str(error))
-        asked_s = error.retry_after_s if isinstance(error, RateLimitExceeded) else None
+        asked_s = error.asked_s if isinstance(error, KlipError) else None
         return POLICY.delay_s(tries, asked_s)
 
     @staticmethod

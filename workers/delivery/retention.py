@@ -8,7 +8,6 @@ from shared.jobs import Job, moved, utc_now
 from shared.log import logger
 from shared.redis.store import JobStore
 
-HOLDER = "retention"
 WORK_FOR_S = 300.0  # the rest waits for the next run
 
 log = logger("klipstream.retention")
@@ -32,17 +31,15 @@ def remove_old_jobs(store: JobStore, artifacts: ArtifactStore, *, days: float) -
 
 
 def _remove(store: JobStore, artifacts: ArtifactStore, job: Job, cutoff: str) -> bool:
-    # As long as we hold the lease nobody can claim a stage of the job, should it be retried in this moment.
-    if not store.hold(job.job_id, HOLDER):
-        return False
-    try:
-        newest = store.get(job.job_id)
+    with store.held(job.job_id) as here:
+        if not here:
+            return False
+        try:
+            newest = store.get(job.job_id)
+        except JobNotFound:
+            return True
         if newest.finished_at is None or newest.finished_at >= cutoff:
             return False
         artifacts.delete(job.job_id)
         store.delete(newest)
-    except JobNotFound:
-        return True
-    finally:
-        store.release(job.job_id, HOLDER)
     return True

@@ -3,19 +3,9 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from shared.files import URL_FILES
 from shared.jobs import Job
 from shared.stages import STAGE_BY_NAME, JobStatus, title_of
-
-# The addresses in a job's results, and their names in the frontend's table.
-URL_FIELDS = {
-    "video_url": "videoUrl",
-    "audio_url": "audioUrl",
-    "waveform_url": "audiowaveUrl",
-    "transcript_url": "transcriptUrl",
-    "transcriptWords_url": "transcriptWordUrl",
-    "chat_url": "chatUrl",
-    "analysis_url": "transcriptAnalysisUrl",
-}
 
 
 class Update(NamedTuple):
@@ -39,9 +29,20 @@ def update_of(job: Job) -> Update:
 
 def urls_of(job: Job, base_url: str) -> Update:
     """The mutation that writes where the files of a completed job are."""
+    return Update("video:updateUrls", _urls(job, base_url) | {"jobId": job.job_id})
+
+
+def updates_before(job: Job, base_url: str) -> tuple[Update, ...]:
+    """The same for a deployment that has only the functions the frontend had before: status and addresses."""
+    status = Update("video:updateStatusByTwitchId", {"twitchId": _twitch_id(job), "status": title_of(job.status)})
+    # Who sees the job completed finds its files.
+    return (Update("video:updateUrls", _urls(job, base_url)), status) if job.results else (status,)
+
+
+def _urls(job: Job, base_url: str) -> dict[str, Any]:
     results = job.results or {}
-    urls = {field: base_url + results[name] for name, field in URL_FIELDS.items() if results.get(name)}
-    return Update("video:updateUrls", {"twitchId": _twitch_id(job), "jobId": job.job_id, "urls": urls})
+    urls = {name: base_url + results[name] for name in URL_FILES if results.get(name)}
+    return {"twitchId": _twitch_id(job), "urls": urls}
 
 
 def _twitch_id(job: Job) -> str:

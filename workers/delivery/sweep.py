@@ -1,31 +1,17 @@
 """What the sweeps of the delivery pool have in common: take what is due from a sorted set and see to it, in threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from time import monotonic
-from uuid import uuid4
 
 import redis
+
+from shared.redis.locks import held
 
 THREADS = 8
 BATCH = 100
 TAKE_FOR_S = 5.0  # a sweep begins nothing new after this long
-LOCK_S = 30  # a lock whose holder died keeps others waiting so long
-
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
-
-
-@contextmanager
-def alone(client: redis.Redis, key: str) -> Iterator[bool]:
-    """Whether this is the only one here; gives the place free at the end."""
-    token = uuid4().hex
-    got = bool(client.set(key, token, nx=True, ex=LOCK_S))
-    try:
-        yield got
-    finally:
-        if got:
-            client.register_script(_RELEASE)(keys=[key], args=[token])
+LOCK_S = 30.0  # a lock whose holder died keeps others waiting so long
 
 
 def now_ms(client: redis.Redis) -> int:
@@ -39,7 +25,7 @@ def sweep(client: redis.Redis, due: str, see_to: Callable[[str], None]) -> None:
 
     A member stays in the set until `see_to` takes it out or gives it a later time.
     """
-    with alone(client, f"{due}:sweep") as here:
+    with held(client, f"{due}:sweep", life_s=LOCK_S) as here:
         if not here:
             return
         seen: set[str] = set()

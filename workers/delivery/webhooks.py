@@ -6,8 +6,9 @@ from typing import Any
 from shared.jobs import Job, iso_of_ms
 from shared.log import logger
 from shared.redis import outbox
+from shared.redis.locks import held
 from shared.redis.store import JobStore
-from workers.delivery.sweep import alone, now_ms
+from workers.delivery.sweep import LOCK_S, now_ms
 from workers.delivery.webhook_sender import GONE, WAITS_S, Answer, WebhookSender, payload
 
 MAX_KEPT = 100  # events of one job
@@ -32,7 +33,7 @@ class WebhookDelivery:
     def deliver(self, member: str) -> None:
         """Try the event `JOB/EVENT` once."""
         job_id, _, event_id = member.partition("/")
-        with alone(self._redis, f"{outbox.PREFIX}webhooks:lock:{member}") as here:
+        with held(self._redis, f"{outbox.PREFIX}webhooks:lock:{member}", life_s=LOCK_S) as here:
             if not here:
                 return
             text = self._redis.hget(outbox.webhooks_key(job_id), event_id)

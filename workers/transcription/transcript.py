@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
+from shared import files
 from shared.progress import Progress
 from workers.transcription.captions import captions, write_srt, write_vtt
 
@@ -142,11 +143,11 @@ def write_files(transcript: Transcript, into: Path) -> tuple[str, ...]:
     """
     cues = captions(transcript.words, unspaced=transcript.language in UNSPACED_LANGUAGES)
     writers: dict[str, Callable[[IO[str]], None]] = {
-        "transcript.json": lambda file: _write_json(transcript, file),
-        "words.csv": lambda file: _write_words(transcript.words, file),
-        "paragraphs.csv": lambda file: _write_paragraphs(transcript.paragraphs, file),
-        "captions.srt": lambda file: write_srt(cues, file),
-        "captions.vtt": lambda file: write_vtt(cues, file),
+        files.TRANSCRIPT.name: lambda file: _write_json(transcript, file),
+        files.WORDS.name: lambda file: _write_words(transcript.words, file),
+        files.PARAGRAPHS.name: lambda file: _write_paragraphs(transcript.paragraphs, file),
+        files.CAPTIONS_SRT.name: lambda file: write_srt(cues, file),
+        files.CAPTIONS_VTT.name: lambda file: write_vtt(cues, file),
     }
     for name, write in writers.items():
         with (into / name).open("w", encoding="utf-8", newline="", errors="replace") as file:

@@ -5,7 +5,8 @@
  *
  * What convex-test leaves out is added here: internal functions only with the key, `50.0` for floats in
  * convex_encoded_json, the backend's wording of a validator's refusal. For the tests: `GET /_calls` (mutations that were
- * carried out), `GET /_rows`, `POST /_reset`, `POST /_control {"fault": "503" | "hang" | "drop" | "garbage" | "hide" |
+ * carried out), `GET /_rows`, `POST /_reset {"deployed": "now" | "before"}` (the functions
+ * of /convex, or only those that the frontend had before: ./before), `POST /_control {"fault": "503" | "hang" | "drop" | "garbage" | "hide" |
  * null, "times": N}` ("hide" words errors as a production deployment does).
  */
 import { registerHooks } from "node:module";
@@ -20,17 +21,18 @@ registerHooks({
 const { convexTest } = await import("convex-test");
 const { makeFunctionReference } = await import("convex/server");
 const { convexToJson, jsonToConvex } = await import("convex/values");
-const { default: schema } = await import("../../../convex/schema.ts");
-const modules = {
-  "./_generated/server.js": async () => ({}),
-  "./video.ts": () => import("../../../convex/video.ts"),
+const deployments = {
+  now: [await import("../../../convex/schema.ts"), () => import("../../../convex/video.ts")],
+  before: [await import("./before/schema.ts"), () => import("./before/video.ts")],
 };
 
 const [portFile, deployKey] = process.argv.slice(2);
-let backend, calls, fault, faultsLeft;
+let backend, modules, calls, fault, faultsLeft;
 reset();
 
-function reset() {
+function reset(deployed = "now") {
+  const [{ default: schema }, video] = deployments[deployed];
+  modules = { "./_generated/server.js": async () => ({}), "./video.ts": video };
   backend = convexTest(schema, modules);
   calls = [];
   fault = null;
@@ -110,7 +112,7 @@ function spoiled(request, response) {
 
 async function serve(request, response) {
   const control = await body(request);
-  if (request.url === "/_reset") reset();
+  if (request.url === "/_reset") reset(control.deployed);
   if (request.url === "/_control") [fault, faultsLeft] = [control.fault, control.times ?? Infinity];
   if (request.url === "/_calls") return answer(response, 200, JSON.stringify(calls));
   if (request.url === "/_rows") {

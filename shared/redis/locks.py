@@ -1,0 +1,56 @@
+"""Locks that all machines see: redis-py's own, renewed for as long as the work inside takes."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import redis
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from shared.log import logger
+
+RENEWALS = 3  # in a lock's life: two may get lost
+
+log = logger("klipstream.locks")
+
+
+@contextmanager
+def held(client: redis.Redis, key: str, *, life_s: float) -> Iterator[bool]:
+    """Whether nobody else is inside; False is told at once, it does not wait.
+
+    life_s: how long a holder that died keeps the others out. Raises RedisError when the lock can't be asked for.
+    """
+    lock = Lock(client, key, timeout=life_s, thread_local=False)
+    if not lock.acquire(blocking=False):
+        yield False
+        return
+    done = threading.Event()
+    threading.Thread(target=_renew, args=(lock, done, life_s / RENEWALS), name=f"lock-{key}", daemon=True).start()
+    try:
+        yield True
+    finally:
+        done.set()
+        # It may have run out, or Redis may be away; then it runs out by itself.
+        with suppress(redis.RedisError):
+            lock.release()
+
+
+def release(client: redis.Redis, key: str, *, token: str) -> None:
+    """Remove the lock if this token holds it, such as one that a script of ours took."""
+    lock = Lock(client, key, thread_local=False)
+    lock.local.token = token
+    with suppress(LockError):
+        lock.release()
+
+
+def _renew(lock: Lock, done: threading.Event, every_s: float) -> None:
+    while not done.wait(every_s):
+        try:
+            lock.reacquire()
+        except LockError:
+            if not done.is_set():
+                log.warning("lock_lost", key=lock.name)
+            return
+        except redis.RedisError:
+            continue  # away for now

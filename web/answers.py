@@ -1,0 +1,310 @@
+"""The shapes of what goes out, documented at /docs and held against real answers by the tests."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from marshmallow import Schema, fields, validate
+
+from shared.errors import ErrorType
+from shared.feedback import BAD, GOOD
+from shared.files import URL_FILES
+from shared.stages import STAGES, JobStatus
+
+STATUSES = [status.value for status in JobStatus]
+S = TypeVar("S", bound=type[Schema])
+
+
+@overload
+def whole(schema: S) -> S: ...
+@overload
+def whole(*, optional: tuple[str, ...]) -> Callable[[S], S]: ...
+def whole(schema: S | None = None, *, optional: tuple[str, ...] = ()) -> S | Callable[[S], S]:
+    """A schema whose members are always there, but for those that are `optional`."""
+
+    def decorate(schema: S) -> S:
+        for name, field in schema._declared_fields.items():
+            field.required = name not in optional
+        return schema
+
+    return decorate if schema is None else decorate(schema)
+
+
+def _text(description: str = "", **options: Any) -> fields.String:  # noqa: ANN401 -- marshmallow's own options
+    return fields.String(metadata={"description": description} if description else {}, **options)
+
+
+@whole(optional=("errors",))
+class ProblemSchema(Schema):
+    type = _text("A page that explains the code.")
+    title = _text()
+    status = fields.Integer()
+    detail = _text("What happened this time.")
+    instance = _text()
+    code = _text("One of the catalogue at /api/v1/errors.")
+    error_type = fields.String(validate=validate.OneOf([kind.value for kind in ErrorType]))
+    retryable = fields.Boolean()
+    retry_after_seconds = fields.Float(allow_none=True)
+    suggested_action = _text()
+    support_reference = _text("ERR-YYYYMMDD-XXXXXXXX, also in the server's log.")
+    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+
+
+@whole(optional=("errors",))
+class JobErrorSchema(ProblemSchema):
+    stage = _text(allow_none=True)
+    attempt = fields.Integer()
+
+
+@whole
+class RetrySchema(Schema):
+    stage = fields.String()
+    attempt = fields.Integer()
+    code = _text("Why: one of the catalogue at /api/v1/errors.")
+    detail = fields.String()
+    at = fields.String(metadata={"format": "date-time", "description": "Since when the stage waits."})
+    until = fields.String(metadata={"format": "date-time", "description": "When it is tried again."})
+
+
+StageProgressSchema = whole(
+    Schema.from_dict(
+        {stage.name: fields.Float(validate=validate.Range(0, 100)) for stage in STAGES}, name="StageProgressSchema"
+    )
+)
+UrlsSchema = whole(
+    Schema.from_dict(
+        {name: _text(f"Where {file.name} is, if it was made.", allow_none=True) for name, file in URL_FILES.items()},
+        name="UrlsSchema",
+    )
+)
+
+
+@whole
+class ProgressSchema(Schema):
+    percentage = fields.Float(validate=validate.Range(0, 100))
+    current_stage = fields.String(allow_none=True)
+    stages_completed = fields.Integer()
+    total_stages = fields.Integer()
+    estimated_completion_seconds = fields.Integer(allow_none=True)
+    stage_progress = fields.Nested(StageProgressSchema)
+
+
+@whole
+class VideoSchema(Schema):
+    id = fields.String()
+    source = fields.String(validate=validate.OneOf(["twitch", "local", "direct"]))
+    title = fields.String(allow_none=True)
+    channel = fields.String(allow_none=True)
+    duration_seconds = fields.Float()
+    created_at = fields.String(allow_none=True, metadata={"description": "When the stream began, as its site says."})
+    game = fields.String(allow_none=True)
+    views = fields.Integer(allow_none=True)
+    watch_url = _text("A page that plays it.", allow_none=True)
+
+
+@whole
+class MadeSchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of the table
+    """What the job itself tells of its results."""
+
+    highlights = fields.Integer(metadata={"description": "How many."})
+    clips = fields.Integer(metadata={"description": "How many were cut."})
+    files = fields.Integer(metadata={"description": "How many."})
+    results_url = _text("The result document.")
+
+
+@whole
+class LinksSchema(Schema):
+    self = fields.String()
+    status = fields.String()
+    stream = fields.String()
+    results = fields.String()
+    console = fields.String()
+
+
+@whole
+class StatusSchema(Schema):
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    progress = fields.Nested(ProgressSchema)
+    error = fields.Nested(JobErrorSchema, allow_none=True)
+
+
+@whole
+class JobSchema(Schema):
+    job_id = fields.String()
+    video_id = fields.String(allow_none=True)
+    url = fields.String()
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    attempt = fields.Integer()
+    created_at = fields.String(metadata={"format": "date-time"})
+    updated_at = fields.String(metadata={"format": "date-time"})
+    started_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    finished_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    progress = fields.Nested(ProgressSchema)
+    video = fields.Nested(VideoSchema, allow_none=True)
+    results = fields.Nested(MadeSchema, allow_none=True)
+    error = fields.Nested(JobErrorSchema, allow_none=True)
+    warnings = fields.List(fields.String())
+    retries = fields.List(
+        fields.Nested(RetrySchema),
+        metadata={"description": "Every time a stage was put back to be tried again, oldest first; the last 50."},
+    )
+    links = fields.Nested(LinksSchema)
+
+
+@whole
+class JobsSchema(Schema):
+    jobs = fields.List(fields.Nested(JobSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+@whole
+class HighlightSchema(Schema):
+    rank = fields.Integer()
+    start_seconds = fields.Float()
+    end_seconds = fields.Float()
+    peak_seconds = fields.Float()
+    score = fields.Float(validate=validate.Range(0, 1))
+    emotion = fields.String(allow_none=True)
+    title = fields.String(allow_none=True)
+    reasons = fields.List(fields.String())
+    transcript = fields.String(allow_none=True)
+    chat_sample = fields.List(fields.String(), allow_none=True)
+    signals = fields.Dict()
+    clip_url = fields.String(allow_none=True)
+    thumbnail_url = fields.String(allow_none=True)
+    watch_url = fields.String(allow_none=True)
+    verdict = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([GOOD, BAD]),
+        metadata={"description": "Of the job's owner; null: none."},
+    )
+
+
+@whole
+class SentimentSchema(Schema):
+    """-1 to 1; null where there is nothing to tell it from."""
+
+    chat = fields.Float(allow_none=True)
+    speech = fields.Float(allow_none=True)
+
+
+@whole
+class EmoteSchema(Schema):
+    name = fields.String()
+    count = fields.Integer()
+
+
+@whole
+class ChatSummarySchema(Schema):
+    messages = fields.Integer()
+    chatters = fields.Integer()
+    peak_per_minute = fields.Integer()
+    top_emotes = fields.List(fields.Nested(EmoteSchema))
+
+
+@whole
+class TranscriptSummarySchema(Schema):
+    language = fields.String(allow_none=True)
+    words = fields.Integer()
+    confidence = fields.Float(allow_none=True)
+    provider = fields.String()
+    cost_estimate_usd = fields.Float(allow_none=True)
+
+
+@whole
+class ResultsSchema(Schema):
+    job_id = fields.String()
+    video = fields.Nested(VideoSchema, allow_none=True)
+    highlights = fields.List(fields.Nested(HighlightSchema))
+    tuned_on_verdicts = fields.Integer(
+        metadata={"description": "How many verdicts on the channel's earlier highlights moved the ranking; 0: none."}
+    )
+    emotions = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(validate=validate.Range(0, 1)),
+        allow_none=True,
+        metadata={"description": "Share of each among all reactions."},
+    )
+    sentiment = fields.Nested(SentimentSchema, allow_none=True)
+    chat = fields.Nested(ChatSummarySchema, allow_none=True)
+    chat_lag_seconds = fields.Float(
+        allow_none=True, metadata={"description": "How far the chat is behind the picture; null: not measured."}
+    )
+    transcript = fields.Nested(TranscriptSummarySchema, allow_none=True)
+    warnings = fields.List(fields.String())
+    timings = fields.Dict(keys=fields.String(), values=fields.Float())
+    files = fields.Dict(keys=fields.String(), values=fields.String())
+    urls = fields.Nested(UrlsSchema)
+
+
+@whole(optional=("progress", "results", "error"))
+class EventSchema(Schema):
+    """The data of one server-sent event."""
+
+    event = fields.String(
+        validate=validate.OneOf(["connected", "progress", "completed", "failed", "cancelled", "stream_ended"])
+    )
+    job_id = fields.String()
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    progress = fields.Nested(ProgressSchema)
+    timestamp = fields.String(metadata={"format": "date-time"})
+    connection_id = fields.String()
+    update_count = fields.Integer()
+    results = fields.Nested(MadeSchema, metadata={"description": "With `completed`."})
+    error = fields.Nested(JobErrorSchema, metadata={"description": "With `failed` and `cancelled`."})
+
+
+@whole
+class WebhookSchema(Schema):
+    """The body of a webhook."""
+
+    type = fields.String(validate=validate.OneOf(["job.started", "job.completed", "job.failed", "job.cancelled"]))
+    timestamp = fields.String(metadata={"format": "date-time"})
+    data = fields.Nested(JobSchema, metadata={"description": "The job, with absolute links."})
+
+
+@whole
+class ErrorEntrySchema(Schema):
+    code = fields.String()
+    title = fields.String()
+    error_type = fields.String()
+    status = fields.Integer()
+    retryable = fields.Boolean()
+    retry_after_seconds = fields.Integer(allow_none=True)
+    suggested_action = fields.String()
+
+
+@whole
+class ErrorsSchema(Schema):
+    errors = fields.List(fields.Nested(ErrorEntrySchema))
+
+
+@whole
+class QueueSchema(Schema):
+    waiting = fields.Integer(metadata={"description": "Messages that no worker has taken."})
+    running = fields.Integer(metadata={"description": "Jobs with a stage of this queue at work."})
+    oldest_wait_seconds = fields.Float(allow_none=True)
+    workers = fields.Integer(metadata={"description": "Worker processes that live."})
+    mean_seconds = fields.Float(allow_none=True, metadata={"description": "Work per job in this queue, as measured."})
+
+
+@whole
+class QueuesSchema(Schema):
+    queues = fields.Dict(keys=fields.String(), values=fields.Nested(QueueSchema))
+
+
+@whole
+class BreakerSchema(Schema):
+    state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
+    failures = fields.Integer(metadata={"description": "In a row."})
+    openings = fields.Integer(metadata={"description": "How often it has opened."})
+    probes = fields.Integer(metadata={"description": "How often a call was let through to see whether it is well."})
+    refusals = fields.Integer(metadata={"description": "How many calls were not made."})
+    opened_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+
+
+@whole
+class ReliabilitySchema(Schema):
+    breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema))
+    retries = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "How often, by `stage:CODE`."}
+    )
