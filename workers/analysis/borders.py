@@ -9,18 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.analysis.stats import Floats, surroundings, window_sums
+from workers.analysis.stats import Floats
+from workers.analysis.surge import usual_count
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words
 
 LEAD_S = 28.0  # from the start to the moment, where nothing tells it better
-LEAST_LEAD_S, MOST_LEAD_S = 3.0, 40.0
+LEAST_LEAD_S, MOST_LEAD_S = 8.0, 40.0
+SILENT_LU, SILENT_S = 15.0, 2  # under the usual, so shortly before the moment: it is itself where the thing begins
 TAIL_S = 12.0  # from the moment to the end at least
 MOST_TAIL_S = 25.0
 END_REACH_S = 4.0  # how far the end moves outwards to fall between sentences
 BREAK_S, BREAK_TIMES = 1.5, 3.0  # a pause of that length, and so many times the usual pause, begins something new
 SEARCH_BEFORE_S, SEARCH_AFTER_S = 6, 4  # around the chat's onset, for the sound of the moment
 CLEAR_RISE_LU = 4.0
+ONSET_S = 20  # of chat in which the reaction's height is looked for
 BUILD_UP = 1.3  # times the usual: the chat is rising already
 CALM_SHARE = 1 / 3
 
@@ -43,8 +46,8 @@ class Borders:
         self._timeline = timeline
         self._words = words if words is not None and len(words.sentence_starts) else None
         if timeline.has_chat:
-            self._people = window_sums(timeline.columns["chatters"], window_s=5)
-            self._usual, _ = surroundings(self._people)
+            self._people = timeline.columns["people"]
+            self._usual = usual_count(self._people)
         if self._words is not None:
             self._pauses = _pauses(self._words)
             between = self._pauses[self._pauses > 0]
@@ -68,7 +71,7 @@ class Borders:
         if not self._timeline.has_chat:
             return None
         first = max(0, peak + self._timeline.chat_lag_s - 8)
-        height = self._above(first, first + 28)
+        height = self._above(first, first + ONSET_S)
         if not len(height) or height.max() <= 0:
             return None
         top = int(np.argmax(height))
@@ -101,12 +104,22 @@ class Borders:
 
     def _start(self, moment: float, reaction: int | None) -> float:
         low, high = max(0.0, moment - MOST_LEAD_S), max(0.0, moment - LEAST_LEAD_S)
+        if self._after_silence(moment):
+            return moment
         if self._words is not None:
             return self._sentence_start(self._words.sentence_starts, moment, low, high)
         wanted = max(0.0, moment - LEAD_S)
         if self._timeline.has_sound:
             return self._quietest(wanted, max(low, wanted - 6), min(high, wanted + 6))
         return max(low, self._build_up(wanted, reaction))
+
+    def _after_silence(self, moment: float) -> bool:
+        """Whether all was silent before the moment: nothing led up to it."""
+        loudness = self._timeline.columns.get("loudness_lufs")
+        if loudness is None or moment < SILENT_S:
+            return False
+        before = loudness[int(moment) - SILENT_S : int(moment) + 1]
+        return bool(np.nanmin(before, initial=0.0) < np.nanmedian(loudness) - SILENT_LU)
 
     def _sentence_start(self, starts: Floats, moment: float, low: float, high: float) -> float:
         """After the last clear break in the talk before the moment, else with the sentence nearest the usual lead."""

@@ -22,6 +22,7 @@ _NOTICES = ("subscribed with prime", "subscribed at tier", " gifted a tier", " i
 _UNIT = re.compile(r"(.{1,4}?)\1+", re.DOTALL)
 _MAX_KIND_CHARS = 24
 _PASTED_CHARS = 70
+_END_MARKS = ".,!?~…。！？"
 _KIND_TOKENS = 3
 
 
@@ -142,7 +143,7 @@ def _row(text: str, read: Reading, kinds: dict[str, int]) -> tuple[float, ...]:
         read.mention,
         read.sentiment,
         len(different) >= LONG_TOKENS or (not kind and len(lower) > _PASTED_CHARS),
-        kind == lower.strip(),
+        kind == lower.strip().rstrip(_END_MARKS),
         read.tokens > 3 and any(notice in lower for notice in _NOTICES),
         read.tokens > 3 and any(notice in lower for notice in _RAIDS),
     )  # fmt: skip
@@ -153,7 +154,8 @@ def kind_of(lower: str, words: list[str], different: set[str]) -> str:
     if len(different) > _KIND_TOKENS:
         return ""
     joined = "".join(words) if len(different) == len(words) else "".join(sorted(different))
-    short = _UNIT.sub(r"\1", joined[:MAX_TEXT_CHARS])
+    bare = joined[:MAX_TEXT_CHARS].rstrip(_END_MARKS) or joined[:1]
+    short = _UNIT.sub(r"\1", bare)
     return short if len(short) <= _MAX_KIND_CHARS else ""
 
 

@@ -13,14 +13,15 @@ from workers.analysis.stats import Floats, Ints
 from workers.analysis.waves import same_near
 
 COPY_REACH_S, COPIES = 30.0, 3.0
-POLL_S, POLL_FEWEST, POLL_SHARE, ANSWER_SHARE = 20, 8, 0.6, 0.12
+POLL_S, POLL_FEWEST, POLL_SHARE, ANSWER_SHARE = 20, 8, 0.4, 0.12
+PLAIN_SHARE = 0.9
 GIVEAWAY_S, GIVEAWAY_FEWEST = 240.0, 12.0
 BEST_S, BEST_SHARE = 10.0, 0.4  # a reaction has more than this share of its uses in minutes within its best seconds
 ONCE_SHARE = 0.85  # of the writers who write it once only
 OPENING_S, LONG_CHAT_S, OPENING_SHARE = 300.0, 1800.0, 0.6
-NOTICE_BEFORE_S, NOTICE_AFTER_S = 5.0, 60.0
+NOTICE_BEFORE_S, NOTICE_AFTER_S = 5.0, 45.0
 TRAIN, TRAIN_TIMES = 5, 4.0  # notices of gifts within that time, and so many times the stream's usual, are a train
-AFTER_NOTICES = 0.8  # not all of it: things happen then too
+AFTER_NOTICES = 0.8  # of what does not react: things happen then too, and known reactions tell of them
 
 
 def crowd(columns: Columns, table: TextTable, reaction: Floats, weight: Floats) -> Floats:
@@ -32,7 +33,8 @@ def crowd(columns: Columns, table: TextTable, reaction: Floats, weight: Floats) 
         return np.zeros(0)
     text, at = columns.text, columns.at
     kind, plain = table.kind[text], table.plain[text]
-    answers = plain & (kind >= 0) & (reaction < 0.5)
+    answers = plain & _never_stretched(kind, plain) & (reaction < 0.5)
+    after = AFTER_NOTICES * (reaction < 0.5)
     kinds_of_crowd = np.stack(
         [
             table.command[text],
@@ -41,11 +43,21 @@ def crowd(columns: Columns, table: TextTable, reaction: Floats, weight: Floats) 
             _poll(kind, columns.second, answers).astype(np.float64),
             _giveaway(kind, columns, answers).astype(np.float64),
             _opening(columns, kind, answers).astype(np.float64),
-            AFTER_NOTICES * _after(columns.at, columns.at[table.raid[text]], 1),
-            AFTER_NOTICES * _after(columns.at, columns.at[table.notice[text]], _train(columns, table)),
+            after * _after(columns.at, columns.at[table.raid[text]], 1),
+            after * _after(columns.at, columns.at[table.notice[text]], _train(columns, table)),
         ]
     )
     return np.asarray(kinds_of_crowd.max(axis=0))
+
+
+def _never_stretched(kind: Ints, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which comments are of a kind that is nearly always written as it is: answers are, shouts get repeated letters."""
+    short = kind >= 0
+    found = np.zeros(len(kind), dtype=bool)
+    if short.any():
+        as_it_is = np.bincount(kind[short], weights=plain[short]) / np.maximum(1, np.bincount(kind[short]))
+        found[short] = as_it_is[kind[short]] >= PLAIN_SHARE
+    return found
 
 
 def copied(text: Ints, at: Floats, long: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -125,7 +137,7 @@ def _train(columns: Columns, table: TextTable) -> float:
 
 
 def _after(at: Floats, notices: Floats, fewest: float) -> Floats:
-    """1 for comments within a minute after `fewest` notices of a raid or of gifts: welcome, thanks, calls."""
+    """1 for comments soon after `fewest` notices of a raid or of gifts: welcome, thanks, calls."""
     low = np.searchsorted(notices, at - NOTICE_AFTER_S, "left")
     high = np.searchsorted(notices, at + NOTICE_BEFORE_S, "right")
     return (high - low >= fewest).astype(np.float64)

@@ -12,6 +12,7 @@ from workers.analysis.messages import Reader, Reading
 from workers.analysis.scoring import LEAD_S, WINDOW_S
 from workers.analysis.selection import Moment
 from workers.analysis.stats import surroundings
+from workers.analysis.surge import usual_count
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words, text_between
 
@@ -50,7 +51,7 @@ class Reasons:
         self._words = words
         columns = timeline.columns
         if timeline.has_chat:
-            self._usual, _ = surroundings(columns["writers"])
+            self._usual = usual_count(columns["writers"])
         if timeline.has_sound:
             self._usual_loudness, _ = surroundings(columns["loudness_lufs"])
 

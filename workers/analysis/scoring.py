@@ -20,7 +20,7 @@ from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.sound_evidence import sound_evidence
 from workers.analysis.sound_signals import SoundGrid
 from workers.analysis.stats import Floats, count_z, ratio, shifted, sigmoid, window_sums
-from workers.analysis.surge import surge
+from workers.analysis.surge import WINDOWS_S, surge
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_evidence import word_evidence
 from workers.analysis.word_signals import WordGrid
@@ -141,7 +141,7 @@ def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | N
 
 def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats], progress: Progress) -> Floats:
     columns["messages"] = chat.messages
-    columns["chatters"], columns["writers"] = chat.chatters, chat.writers
+    columns["chatters"], columns["writers"], columns["people"] = chat.chatters, chat.writers, chat.people[WINDOWS_S[0]]
     for index, name in enumerate(EMOTIONS):
         columns[name] = chat.emotions[index]
     for name in ("reaction", "crowd", "loud", "clip", "weight"):

@@ -13,6 +13,7 @@ WINDOWS_S = (5, 15, 30)
 MAIN_S = 15  # the window that reasons speak of
 UNSURE_PEOPLE = 1.0
 ERRORS = 2.0
+SURROUNDINGS_S = 600
 REACTING_SHARE = 0.15
 REACTING_DISCOUNT = 0.5  # everyone writing more says more than some changing what they write
 
@@ -45,8 +46,7 @@ def surge(people: dict[int, Floats], reacting: dict[int, Floats]) -> Floats:
     shortest = min(people)
     total = np.zeros((2, len(people[shortest])))
     for window_s, everyone in people.items():
-        usual, _ = surroundings(everyone)
-        usually_reacting, _ = surroundings(reacting[window_s])
+        usual, usually_reacting = usual_count(everyone), usual_count(reacting[window_s])
         all_of_them = sure_log_ratio(everyone, usual, unsure=UNSURE_PEOPLE, errors=ERRORS)
         # Against a share of the talk: three who laugh among a hundred who talk are no surge.
         unsure = UNSURE_PEOPLE + REACTING_SHARE * usual
@@ -55,6 +55,16 @@ def surge(people: dict[int, Floats], reacting: dict[int, Floats]) -> Floats:
         total += np.stack([_later(all_of_them, early), _later(of_reactions, early)])
     mean = total / len(people)
     return np.asarray(np.maximum(mean[0], mean[1] - REACTING_DISCOUNT))
+
+
+def usual_count(counts: Floats) -> Floats:
+    """What is usual around each second: the median of ten minutes.
+
+    Of a shorter recording a lower quantile, since one moment may be half of it.  Shape (seconds,) in and out.
+    """
+    if len(counts) >= SURROUNDINGS_S:
+        return surroundings(counts, window_s=SURROUNDINGS_S)[0]
+    return np.full(len(counts), float(np.quantile(counts, 0.5 * len(counts) / SURROUNDINGS_S)))
 
 
 def _later(values: Floats, by_s: int) -> Floats:
