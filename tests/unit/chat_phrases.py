@@ -27,7 +27,8 @@ CALM: dict[str, tuple[str, ...]] = {
         "a segunda missão dura mais ou menos uma hora", "que horas são no seu país",
         "meu gato dorme em cima do computador",
         "prefiro jogar no controle mesmo", "o rei mora no castelo do norte", "o mapa está na página oficial",
-        "hoje está bem frio por aqui", "estou comendo enquanto vejo a live", "esse personagem aparece no capítulo três",
+        "hoje está bem frio por aqui", "estou comendo enquanto vejo a live",
+        "esse personagem aparece no capítulo três",
     ),
     "German": (
         "gestern gab es bei mir nudeln", "mein bruder arbeitet in einem laden", "das spiel kommt nächste woche raus",
@@ -100,7 +101,8 @@ CALM: dict[str, tuple[str, ...]] = {
         "ile kosztuje ta klawiatura", "od lat mieszkam blisko morza", "jutro mam egzamin z historii",
         "druga misja trwa około godziny", "która jest u ciebie godzina", "mój kot śpi na komputerze",
         "wolę grać na padzie", "król mieszka w zamku na północy", "mapa jest na oficjalnej stronie",
-        "dzisiaj jest u nas dość zimno", "jem obiad i oglądam przy okazji", "ta postać pojawia się w trzecim rozdziale",
+        "dzisiaj jest u nas dość zimno", "jem obiad i oglądam przy okazji",
+        "ta postać pojawia się w trzecim rozdziale",
     ),
     "Arabic": (
         "أكلت معكرونة أمس في العشاء", "أخي يعمل في متجر كبير", "اللعبة تنزل الأسبوع القادم",

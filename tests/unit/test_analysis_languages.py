@@ -13,9 +13,9 @@ from workers.analysis.scoring import fuse
 from workers.analysis.timeline import write_timeline
 from workers.chatlog import Comment
 
-MINUTES = 60
+MINUTES = 40
 DURATION_S = MINUTES * 60.0
-MOMENT_AT, CROWD_AT = 2200.0, 1100.0
+MOMENT_AT, CROWD_AT = 1500.0, 700.0
 _talks: dict[tuple[str, float], list[Comment]] = {}
 
 

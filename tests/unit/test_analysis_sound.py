@@ -1,4 +1,4 @@
-"""Loudness, silence, waveform and chat lag."""
+"""Loudness, silence and waveform."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 
 from shared.errors import Cancelled, UnsupportedFormat
 from tests.unit.analysis_made import RATE, sine, write_video, write_wav
-from workers.analysis.lag import DEFAULT_LAG_S, chat_lag
 from workers.analysis.sound_signals import SILENCE_LUFS, WAVEFORM_POINTS, sound_grid
 
 
@@ -78,31 +77,3 @@ def test_cancelling_stops_the_decoding(tmp_path: Path) -> None:
 
     with pytest.raises(Cancelled):
         sound_grid(audio, duration_s=5, progress=cancelled)
-
-
-def made_lag(lag_s: int, *, seconds: int = 3600) -> tuple[np.ndarray, np.ndarray]:
-    """Loudness with sudden sounds, and reactions `lag_s` later (among noise of both)."""
-    random = np.random.default_rng(7)
-    loudness = -30 + random.normal(0, 2, seconds)
-    reactions = random.poisson(0.3, seconds).astype(float)
-    for at in range(60, seconds - 60, 150):
-        loudness[at : at + 4] += 12
-        reactions[at + lag_s : at + lag_s + 6] += 6
-    return loudness, reactions
-
-
-@pytest.mark.parametrize("lag_s", [3, 8, 14])
-def test_the_chats_delay_is_found_from_sound_and_reactions(lag_s: int) -> None:
-    lag = chat_lag(*made_lag(lag_s))
-    assert lag.measured
-    assert abs(lag.seconds - lag_s) <= 1
-
-
-def test_a_delay_that_can_not_be_measured_is_the_default_and_says_so() -> None:
-    # Given sound and reactions that have nothing to do with each other, or hardly any of them
-    loudness, _ = made_lag(5)
-    unrelated = np.random.default_rng(8).poisson(0.5, len(loudness)).astype(float)
-    unknown = np.full(len(loudness), np.nan)
-    # Then the default is used and is not called measured
-    for sound, chat in ((loudness, unrelated), (unknown, unrelated), (loudness, np.zeros(len(loudness)))):
-        assert chat_lag(sound, chat) == (DEFAULT_LAG_S, False)

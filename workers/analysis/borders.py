@@ -55,10 +55,10 @@ class Borders:
 
     def around(self, peak: int) -> Placed:
         """The borders of the moment at second `peak` of the score."""
-        reaction = self._reaction_onset(peak)
-        moment = float(peak) if reaction is None else float(reaction - self._timeline.chat_lag_s)
+        reaction, lag_s = self._reaction_onset(peak), self._timeline.lag_at(peak)
+        moment = float(peak) if reaction is None else float(reaction - lag_s)
         moment = self._sound_onset(max(0.0, moment))
-        calm = moment if reaction is None else self._calm(reaction) - self._timeline.chat_lag_s
+        calm = moment if reaction is None else self._calm(reaction) - lag_s
         start = self._start(moment, reaction)
         end = self._end(moment, min(max(moment + TAIL_S, calm), moment + MOST_TAIL_S))
         duration_s = self._timeline.duration_s
@@ -70,7 +70,7 @@ class Borders:
         """The first second at which the chat has risen a third of its height there above the usual."""
         if not self._timeline.has_chat:
             return None
-        first = max(0, peak + self._timeline.chat_lag_s - 8)
+        first = max(0, peak + self._timeline.lag_at(peak) - 8)
         height = self._above(first, first + ONSET_S)
         if not len(height) or height.max() <= 0:
             return None
@@ -135,7 +135,7 @@ class Borders:
         """Earlier than wanted where the chat was rising already."""
         if reaction is None:
             return wanted
-        early = int(wanted) + self._timeline.chat_lag_s
+        early = int(wanted) + self._timeline.lag_at(int(wanted))
         before = self._people[max(0, early - 12) : early + 1]
         rising = before > BUILD_UP * np.maximum(1.0, self._usual[max(0, early - 12) : early + 1])
         calm = np.nonzero(~rising)[0]

@@ -31,7 +31,8 @@ class ChatGrid:
     emotions: shape (6, seconds), reaction mass by emotion in the order of EMOTIONS.  writers: different people who
     write in [t, t + MAIN_S).  people: window length in s to how many different people write in [t, t + length), a
     crowd's counted less; reacting: the same of those who react.  sums: by name, `weight` of all comments and
-    what share of it reacts, shouts, is a crowd's, asks for a clip.  users, at: per comment, for unique chatters.
+    what share of it reacts, shouts, is a crowd's, asks for a clip; `felt` what reacts by its words, in a crowd or not.
+    users, at: per comment, for unique chatters.
     """
 
     seconds: int
@@ -77,6 +78,7 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
     feeling = known * (1.0 - gathered) * weight
     measured = {
         "reaction": reaction * weight,
+        "felt": known * weight,
         "loud": table.loud[text] * weight,
         "crowd": only_crowd * weight,
         "clip": table.clip[text] * weight,

@@ -7,7 +7,7 @@ from workers.analysis.lexicon import data
 from workers.analysis.shapes import fold, squeeze
 
 _MAX_TOKENS = 6  # a longer message talks about clips
-_MAX_UNSPACED = 8
+_MORE_UNSPACED = 2  # signs around the word, in languages without spaces
 _EDGES = " .,!~*'\"()"
 
 
@@ -18,6 +18,7 @@ class _Words(NamedTuple):
     callers: frozenset[str]
     never: frozenset[str]
     unspaced: tuple[str, ...]
+    stems: tuple[str, ...]
 
 
 @cache
@@ -27,13 +28,15 @@ def _words() -> _Words:
         frozenset(squeeze(fold(word)) for word in listed[name].split())
         for name in ("calls", "nouns", "objects", "callers", "never")
     )
-    return _Words(calls, nouns, objects, callers, never, tuple(listed["unspaced"].split()))
+    unspaced = tuple(listed["unspaced"].split())
+    return _Words(calls, nouns, objects, callers, never, unspaced, (*unspaced, "клип", "كليب"))
 
 
-@cache
-def stems() -> tuple[str, ...]:
-    """What a message that may ask for a clip holds, in lower case: a quick look before the exact one."""
-    return ("clip", "klip", "клип", "كليب", *_words().unspaced)
+def may_ask_for_a_clip(lower: str) -> bool:
+    """A quick look at a message in lower case, before the exact one."""
+    if "clip" in lower or "klip" in lower:
+        return True
+    return not lower.isascii() and any(stem in lower for stem in _words().stems)
 
 
 def asks_for_a_clip(tokens: list[str]) -> bool:
@@ -41,7 +44,7 @@ def asks_for_a_clip(tokens: list[str]) -> bool:
     words = _words()
     if len(tokens) > _MAX_TOKENS or any("/" in token or token[-1] in "?？" for token in tokens):
         return False
-    if len(tokens) == 1 and len(tokens[0]) <= _MAX_UNSPACED and any(part in tokens[0] for part in words.unspaced):
+    if len(tokens) == 1 and _is_unspaced_call(tokens[0].strip(_EDGES), words):
         return True
     forms = [squeeze(fold(token).strip(_EDGES)) for token in tokens]
     if any(form in words.never for form in forms):
@@ -51,6 +54,10 @@ def asks_for_a_clip(tokens: list[str]) -> bool:
     return all(form in words.nouns for form in forms) or any(
         form in words.nouns and _called(words, forms, place) for place, form in enumerate(forms)
     )
+
+
+def _is_unspaced_call(text: str, words: _Words) -> bool:
+    return any(part in text and len(text) <= len(part) + _MORE_UNSPACED for part in words.unspaced)
 
 
 def _called(words: _Words, forms: list[str], place: int) -> bool:

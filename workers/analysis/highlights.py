@@ -56,7 +56,7 @@ def find_highlights(
         grid = retuned(grid, tuning)
     words = read_words(transcript) if transcript else None
     found = [moment for moment in candidates(grid, words, count=count) if moment.start_s < duration_s]
-    messages = _messages(chat, found, grid.chat_lag_s) if chat and grid.has_chat else {}
+    messages = _messages(chat, found, grid) if chat and grid.has_chat else {}
     said = {moment: Said(messages.get(moment, []), transcript_of(words, moment) or "") for moment in found}
     moments = apart(without_repeats(found, said), count=count)
     highlights = describe(grid, words, moments, messages if grid.has_chat else None, watch_url=watch_url)
@@ -67,11 +67,11 @@ def find_highlights(
     return Found(highlights, tuple(warnings), features, tuning.verdicts if tuning else 0)
 
 
-def _messages(chat: Path, moments: list[Moment], lag_s: int) -> dict[Moment, list[str]]:
+def _messages(chat: Path, moments: list[Moment], timeline: Timeline) -> dict[Moment, list[str]]:
     """The messages written while each moment and its reaction went on, without bots and without names."""
     at: dict[int, list[Moment]] = {}
     for moment in moments:
-        for second in range(int(moment.peak_s), int(moment.end_s) + lag_s + 1):
+        for second in range(int(moment.peak_s), int(moment.end_s) + timeline.lag_at(moment.second) + 1):
             at.setdefault(second, []).append(moment)
     found: dict[Moment, list[str]] = {moment: [] for moment in moments}
     names: set[str] = set()

@@ -13,7 +13,7 @@ from workers.analysis.shapes import fold, squeeze
 
 EMOTIONS = ("excitement", "funny", "happiness", "anger", "sadness", "shock")
 CROWDS = ("greetings", "farewells", "answers", "thanks", "games", "music")
-_VALENCE = {"excitement": 2.2, "funny": 1.8, "happiness": 2.4, "anger": -2.0, "sadness": -1.6, "shock": -0.4}
+VALENCE = (2.2, 1.8, 2.4, -2.0, -1.6, -0.4)  # of each emotion, VADER's scale
 _SHOCK, _EXCITEMENT, _ANSWERS = EMOTIONS.index("shock"), EMOTIONS.index("excitement"), CROWDS.index("answers")
 _CHANNEL_EMOTE = re.compile(r"[a-z][a-z0-9]{1,14}([A-Z0-9][A-Za-z0-9]{0,20})\Z")
 _EDGES = " \t\"'`.,;!?~*_()[]{}<>|…。，！？、～「」『』ー♪"
@@ -24,22 +24,34 @@ _CAPITALS = 3
 
 _HAN, _KANA, _HANGUL, _THAI = "[一-鿿]", "[぀-ヿ]", "[가-힣]", "[฀-๿]"
 _UNSPACED = re.compile(rf"{_HAN}|{_KANA}|{_HANGUL}|{_THAI}")
+_HAN_RUNS, _KANA_FIRST, _THAI_FIRST = re.compile(rf"{_HAN}{{2,}}"), re.compile(_KANA), re.compile(_THAI)
 _MAX_UNSPACED = 14  # longer texts without spaces are sentences
-_AFFIXES = "太好真超很也这這那就好啊呀吧哦喔了啦喲哟耶惹欸喂我的よねなわぞだっッーww笑です네요다ㅋㅎㅠㅜ!！"
+# What stands around a word of a language without spaces: marks first, then words that only strengthen it.
+_AFFIXES = (
+    "ーっッ!！",
+    "ーっッ!！太真超很也這这那就啊呀吧哦喔了啦喲哟耶欸喂よねなわぞだかwㅋㅎㅠㅜ",
+    "ーっッ太好真超很我的就啊呀吧了啦すぎるて笑爆네요다",
+)
 _TAIL = 3  # signs that may follow a known word of kana, Hangul or Thai
 _COMMON_SHARE = 0.3
+
+
+# By second word: the rest after it and the emotion, longest first.
+Phrases = dict[str, tuple[tuple[tuple[str, ...], int], ...]]
 
 
 class Meaning(NamedTuple):
     """One token. emotion: index in EMOTIONS or -1.  crowd: index in CROWDS or -1.  valence: VADER's scale, -4 to 4.
 
-    weak: an everyday word, whose emotion counts only where it is most of what is said.  filler: says nothing by itself.
-    loud: stretched letters or repeated marks.  shout: how far its shape alone is a shout, 0-1.  mention: names another
-    user.  link: an address.  starts: may be the first word of a phrase.  known: a word of the lexicon or its languages.
+    weak: an everyday word, whose emotion counts only where it is most of what is said.  capital: such a word in
+    capitals.  filler: says nothing by itself.  loud: stretched letters or repeated marks.  shout: how far its shape
+    alone is one, 0-1.  mention: names another user.  link: an address.  known: a word of the lexicon or its languages.
+    form: how the word stands in phrases, "" for none.  starts: the phrases it begins, see `Phrases`.
     """
 
     emotion: int
     weak: bool
+    capital: bool
     crowd: int
     valence: float
     loud: bool
@@ -47,11 +59,12 @@ class Meaning(NamedTuple):
     filler: bool
     mention: bool
     link: bool
-    starts: bool
     known: bool
+    form: str
+    starts: Phrases | None
 
 
-NOTHING = Meaning(-1, False, -1, 0.0, False, 0.0, False, False, False, False, False)
+NOTHING = Meaning(-1, False, False, -1, 0.0, False, 0.0, False, False, False, False, "", None)
 PLAIN = NOTHING._replace(known=True)
 
 
@@ -62,9 +75,8 @@ class Lexicon(NamedTuple):
     weak: dict[str, int]
     squeezed: dict[str, int]
     endings: dict[str, int]
-    phrases: dict[
-        str, tuple[tuple[tuple[str, ...], int], ...]
-    ]  # by first word, the rest and the emotion, longest first
+    phrases: dict[str, Phrases]  # by first word
+    phrase_words: frozenset[str]
     crowds: dict[str, int]
     fillers: frozenset[str]
     valences: dict[str, float]
@@ -88,6 +100,7 @@ def lexicon() -> Lexicon:
     words = data()
     emotions = _index({name: words["emotions"][name].split() for name in EMOTIONS}, EMOTIONS)
     weak = _index({name: words["weak"][name].split() for name in EMOTIONS}, EMOTIONS)
+    phrases = _split(words["phrases"])
     squeezed: dict[str, int] = {}
     for token, emotion in (*emotions.items(), *weak.items()):
         short = squeeze(token)
@@ -98,7 +111,8 @@ def lexicon() -> Lexicon:
         weak=weak,
         squeezed=squeezed,
         endings=_index({name: ends.split() for name, ends in words["emote_endings"].items()}, EMOTIONS),
-        phrases=_phrases(words["phrases"]),
+        phrases=_by_words(phrases),
+        phrase_words=frozenset(word for phrase, _ in phrases for word in phrase),
         crowds=_index({name: words["crowds"][name].split() for name in CROWDS}, CROWDS),
         fillers=_folded(words["fillers"]["words"]),
         valences=dict(SentimentIntensityAnalyzer().lexicon),
@@ -124,19 +138,22 @@ def _index(groups: dict[str, list[str]], order: tuple[str, ...]) -> dict[str, in
     return found
 
 
-def _phrases(groups: dict[str, str]) -> dict[str, tuple[tuple[tuple[str, ...], int], ...]]:
-    found: dict[str, set[tuple[tuple[str, ...], int]]] = {}
-    for name, listed in groups.items():
-        for phrase in listed.replace("\n", "|").split("|"):
-            first, *rest = (squeeze(fold(word)) for word in phrase.split())
-            if rest:
-                found.setdefault(first, set()).add((tuple(rest), EMOTIONS.index(name)))
-    return {first: tuple(sorted(rests, key=lambda one: (-len(one[0]), one))) for first, rests in found.items()}
+def _split(groups: dict[str, str]) -> list[tuple[tuple[str, ...], int]]:
+    """Every phrase's words and its emotion."""
+    return [
+        (tuple(squeeze(fold(word)) for word in phrase.split()), EMOTIONS.index(name))
+        for name, listed in groups.items()
+        for phrase in listed.replace("\n", "|").split("|")
+        if " " in phrase.strip()
+    ]
 
 
-def phrase_form(token: str) -> str:
-    """How `token` stands in `Lexicon.phrases`."""
-    return squeeze(fold(token[:_MAX_TOKEN_CHARS]).strip(_EDGES))
+def _by_words(phrases: list[tuple[tuple[str, ...], int]]) -> dict[str, Phrases]:
+    found: dict[str, Phrases] = {}
+    for (first, second, *rest), emotion in sorted(phrases, key=lambda one: -len(one[0])):
+        follow = found.setdefault(first, {})
+        follow[second] = (*follow.get(second, ()), (tuple(rest), emotion))
+    return found
 
 
 def is_channel_emote(token: str) -> bool:
@@ -152,26 +169,32 @@ def meaning(token: str) -> Meaning:
         return PLAIN._replace(link=True)
     if token[0] == "@" and len(token) > 1:
         return PLAIN._replace(mention=True)
-    words, lower, folded = lexicon(), token.lower(), fold(token)
+    words, lower = lexicon(), token.lower()
+    folded = plain = fold(token)
+    if plain.isascii() and not token.isascii() and len(plain) < _SHORTEST_FOLDED:
+        folded = lower
     bare, bare_folded = lower.strip(_EDGES), folded.strip(_EDGES)
     emotion, weak = _emotion(token, (lower, bare, folded, bare_folded), words)
     crowd = _crowd(bare, bare_folded, words)
     stretched = shapes.is_stretched(bare_folded)
     if crowd == _ANSWERS:
         emotion, weak, crowd = _answer(emotion, weak, stretched or shapes.shout(token, folded) >= 0.7)
+    form = squeeze(plain.strip(_EDGES))
     loud = _STRETCHED.search(token) is not None and not lower.isdecimal()
     found = Meaning(
         emotion=emotion,
         weak=weak and emotion >= 0,
+        capital=weak and emotion >= 0 and len(bare) >= _CAPITALS and token.isupper(),
         crowd=crowd,
-        valence=_VALENCE[EMOTIONS[emotion]] if emotion >= 0 and not weak else words.valences.get(bare, 0.0),
+        valence=VALENCE[emotion] if emotion >= 0 and not weak else words.valences.get(bare, 0.0),
         loud=loud,
         shout=shapes.shout(token, folded),
         filler=bare in words.fillers or bare_folded in words.fillers,
         mention=False,
         link=False,
-        starts=squeeze(bare_folded) in words.phrases,
-        known=emotion >= 0 or crowd >= 0 or _is_common(bare, bare_folded, words),
+        known=emotion >= 0 or crowd >= 0 or form in words.phrase_words or _is_common(bare, bare_folded, words),
+        form=form if form in words.phrase_words else "",
+        starts=words.phrases.get(form),
     )
     return NOTHING if found == NOTHING else PLAIN if found == PLAIN else found
 
@@ -184,7 +207,7 @@ def _answer(emotion: int, weak: bool, shouted: bool) -> tuple[int, bool, int]:
 
 
 def _crowd(bare: str, folded: str, words: Lexicon) -> int:
-    crowd = words.crowds.get(bare, words.crowds.get(folded, -1))
+    crowd = words.crowds.get(bare, words.crowds.get(folded, -1) if len(folded) > 1 else -1)
     if crowd < 0 and len(bare) > 3 and shapes.is_stretched(folded):
         short = squeeze(folded)  # "hiiii", "yesss"
         crowd = words.crowds.get(short, -1) if len(short) > 1 or short in "wl" else -1
@@ -202,31 +225,40 @@ def _is_common(bare: str, folded: str, words: Lexicon) -> bool:
 def _emotion(token: str, forms: tuple[str, str, str, str], words: Lexicon) -> tuple[int, bool]:
     """The emotion's index or -1, and whether it is only an everyday word's."""
     lower, bare, folded, bare_folded = forms
-    for form in forms:
-        if form in words.emotions:
-            return words.emotions[form], False
-    shaped = shapes.emotion_by_shape(token, bare_folded) or shapes.emotion_by_shape(token, folded)
+    strong = next((words.emotions[form] for form in forms if form in words.emotions), -1)
+    if strong >= 0:
+        return strong, False
+    shaped = shapes.emotion_by_shape(token, folded)
+    if not shaped and bare_folded != folded:
+        shaped = shapes.emotion_by_shape(token, bare_folded)
     if shaped:
         return EMOTIONS.index(shaped), False
     if not bare:
         return (_SHOCK if lower.count("?") + lower.count("？") >= 2 or lower.count("!") >= 3 else -1), False
-    for form in (bare, bare_folded):
-        if form in words.weak:
-            return words.weak[form], not _emphatic(token, bare_folded)
-    if shapes.is_stretched(bare_folded):
-        short = squeeze(bare_folded)
-        stretched = words.squeezed.get(short, words.weak.get(short, -1))
-        if stretched >= 0:
-            return stretched, False
+    everyday = words.weak.get(bare, words.weak.get(bare_folded, -1))
+    if everyday >= 0:
+        return everyday, not _emphatic(token, bare_folded)
+    stretched = _stretched(bare_folded, words)
+    if stretched >= 0:
+        return stretched, False
     ending = _CHANNEL_EMOTE.match(token)
     if ending:
         return words.endings.get(ending.group(1).lower(), -1), False
     return _signs(bare, words)
 
 
+def _stretched(bare: str, words: Lexicon) -> int:
+    if not shapes.is_stretched(bare):
+        # One letter more at the end ("vayy") is enough for words that react anywhere.
+        doubled = len(bare) >= _SHORTEST_FOLDED and bare[-1] == bare[-2]
+        return words.emotions.get(bare[:-1], -1) if doubled else -1
+    short = squeeze(bare)
+    return words.squeezed.get(short, words.weak.get(short, -1))
+
+
 def _emphatic(token: str, bare: str) -> bool:
-    """Whether an everyday word is stretched, in capitals or marked."""
-    return shapes.is_stretched(bare) or token.endswith(("!!", "??")) or (len(bare) >= _CAPITALS and token.isupper())
+    """Whether an everyday word is stretched or marked."""
+    return shapes.is_stretched(bare) or token.endswith(("!!", "??"))
 
 
 def _signs(bare: str, words: Lexicon) -> tuple[int, bool]:
@@ -240,25 +272,26 @@ def _signs(bare: str, words: Lexicon) -> tuple[int, bool]:
         return words.emotions[bare[0]], False
     if len(bare) > _MAX_UNSPACED or not _UNSPACED.search(bare):
         return -1, False
-    stem = bare.strip(_AFFIXES)
-    for form in (stem, squeeze(stem)):
-        if form in words.emotions:
-            return words.emotions[form], False
-        if form in words.weak:
-            return words.weak[form], False
+    for affixes in _AFFIXES:
+        stem = bare.strip(affixes)
+        emotion = words.emotions.get(stem, words.weak.get(stem, -1)) if stem else -1
+        shaped = shapes.emotion_by_shape(stem, stem) if stem and emotion < 0 else None
+        if emotion >= 0 or shaped:
+            return (EMOTIONS.index(shaped) if shaped else emotion), False
     return _inside(bare, words), False
 
 
 def _inside(bare: str, words: Lexicon) -> int:
-    """The emotion of a Chinese word of two signs or more anywhere in `bare`, of kana, Hangul or Thai at its beginning."""
-    for size in (4, 3, 2):
-        for start in range(len(bare) - size + 1):
-            part = bare[start : start + size]
-            if part in words.emotions and re.fullmatch(f"{_HAN}+", part):
-                return words.emotions[part]
-    for size in range(min(len(bare), 10), 1, -1):
-        part = bare[:size]
-        short_kana = size == 2 and re.match(_KANA, part)  # "あっ" begins "あった"
-        if part in words.emotions and len(bare) - size <= _TAIL and not short_kana and _UNSPACED.match(part):
-            return words.emotions[part]
+    """The emotion of a Chinese word anywhere in `bare` (two signs or more), of other scripts at its beginning."""
+    for run in _HAN_RUNS.findall(bare):
+        for size in (4, 3, 2):
+            for start in range(len(run) - size + 1):
+                emotion = words.emotions.get(run[start : start + size], -1)
+                if emotion >= 0:
+                    return emotion
+    thai = _THAI_FIRST.match(bare) is not None
+    for size in range(len(bare), max(1, len(bare) - (2 * _TAIL if thai else _TAIL) - 1), -1):
+        emotion = words.emotions.get(bare[:size], words.weak.get(bare[:size], -1) if thai else -1)
+        if emotion >= 0 and not (size == 2 and _KANA_FIRST.match(bare)):  # "あっ" begins "あった"
+            return emotion
     return -1

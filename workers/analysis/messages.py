@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from workers.analysis.clip_calls import asks_for_a_clip, stems
-from workers.analysis.lexicon import CROWDS, EMOTIONS, NOTHING, PLAIN, Meaning, lexicon, meaning, phrase_form
+from workers.analysis.clip_calls import asks_for_a_clip, may_ask_for_a_clip
+from workers.analysis.lexicon import CROWDS, EMOTIONS, NOTHING, PLAIN, VALENCE, Meaning, Phrases, meaning
 
 _MAX_TOKENS = 60
 _HIT_SHARE = 1.5  # two reacting words of three make a message all reaction
 _FILLER_SHARE = 0.5  # of a word that says nothing
 _WEAK_SHARE = 0.5  # everyday words react where they are more than this share of what is said
 _OPENER_TOKENS = 6  # longer messages that greet say something else too
+_SHORT_TOKENS = 2
 _KIND_TOKENS = 3  # longer messages are no answers
 _ANSWERS = CROWDS.index("answers")
 _CACHE_TOKENS = 200_000
@@ -19,7 +20,7 @@ _ASKING = "who what whats what's when where why how which is are do does did can
 _NEGATING, _QUESTION_WORDS = frozenset(_NEGATIONS.split()), frozenset(_ASKING.split())
 _MARKS = "?？"
 _LONE, _LONE_CHARS = 0.4, 24  # one short word alone is a shout as often as not
-_CAPITALS, _FEWEST_CAPITALS = 0.8, 4
+_CAPITALS, _CAPITAL_LETTERS = 0.8, 3
 
 
 class Reading(NamedTuple):
@@ -56,6 +57,7 @@ class _Sums:
     """What the tokens of one message add up to."""
 
     __slots__ = (
+        "capitals",
         "crowds",
         "fillers",
         "link",
@@ -67,12 +69,14 @@ class _Sums:
         "valence",
         "votes",
         "weak",
+        "weak_valence",
     )
 
     def __init__(self) -> None:
         self.votes, self.weak, self.crowds = [0] * len(EMOTIONS), [0] * len(EMOTIONS), [0] * len(CROWDS)
+        self.capitals: list[int] = []
         self.fillers = self.unknown = self.phrased = 0
-        self.valence = self.shout = 0.0
+        self.valence = self.weak_valence = self.shout = 0.0
         self.loud = self.mention = self.link = False
 
 
@@ -86,15 +90,14 @@ class Reader:
         tokens = text.split(maxsplit=_MAX_TOKENS)[:_MAX_TOKENS]
         if not tokens:
             return _EMPTY
-        sums, known = _Sums(), self._tokens
-        for place, token in enumerate(tokens):
-            found = known.get(token)
-            if found is None:
-                found = self._learn(token)
+        known = self._tokens
+        meanings = [known.get(token) or self._learn(token) for token in tokens]
+        sums = _Sums()
+        for place, found in enumerate(meanings):
             if found is NOTHING:
                 sums.unknown += 1
             elif found is not PLAIN:
-                _add(sums, found, tokens, place)
+                _add(sums, found, tokens, meanings, place)
         return _reading(text, tokens, sums)
 
     def _learn(self, token: str) -> Meaning:
@@ -104,17 +107,20 @@ class Reader:
         return found
 
 
-def _add(sums: _Sums, found: Meaning, tokens: list[str], place: int) -> None:
+def _add(sums: _Sums, found: Meaning, tokens: list[str], meanings: list[Meaning], place: int) -> None:
     if found.filler:
         sums.fillers += 1
     in_phrase = place < sums.phrased
     if found.starts and not in_phrase:
-        in_phrase = _add_phrase(sums, tokens, place)
+        in_phrase = _add_phrase(sums, found.starts, meanings, place)
     if found.emotion >= 0 and not in_phrase:
         if not found.weak:
             sums.votes[found.emotion] += 1
         elif not found.filler or len(tokens) == 1:
             sums.weak[found.emotion] += 1
+            sums.weak_valence += VALENCE[found.emotion] - found.valence
+        if found.capital:
+            sums.capitals.append(found.emotion)
     if found.crowd >= 0:
         sums.crowds[found.crowd] += 1
     if found.valence:
@@ -132,26 +138,26 @@ def _sign(tokens: list[str], place: int, found: Meaning) -> float:
     return -0.74 if negated else 1.0
 
 
-def _add_phrase(sums: _Sums, tokens: list[str], place: int) -> bool:
+def _add_phrase(sums: _Sums, starts: Phrases, meanings: list[Meaning], place: int) -> bool:
     """Counts the longest phrase that begins at `place`; its words count nothing by themselves."""
-    rest = [phrase_form(token) for token in tokens[place + 1 : place + 4]]
-    for words, emotion in lexicon().phrases[phrase_form(tokens[place])]:
-        if tuple(rest[: len(words)]) == words:
-            sums.weak[emotion] += 1 + len(words)
-            sums.phrased = place + 1 + len(words)
+    follow = place + 2
+    listed = starts.get(meanings[follow - 1].form, ()) if follow <= len(meanings) else ()
+    for rest, emotion in listed:
+        if rest == tuple(found.form for found in meanings[follow : follow + len(rest)]):
+            sums.weak[emotion] += 2 + len(rest)
+            sums.phrased = follow + len(rest)
             return True
     return False
 
 
 def _reading(text: str, tokens: list[str], sums: _Sums) -> Reading:
-    count, first = len(tokens), tokens[0].lower()
-    said = max(1, count - sums.fillers)
-    if any(sums.weak) and sum(sums.votes) + sum(sums.weak) > _WEAK_SHARE * said:
-        sums.votes = [strong + weak for strong, weak in zip(sums.votes, sums.weak, strict=True)]
+    count, first, lower = len(tokens), tokens[0].lower(), text.lower()
+    capitals = _capitals(text) if lower != text else 0
+    _count_weak(sums, count, capitals)
     hits = sum(sums.votes)
     emotion = sums.votes.index(max(sums.votes)) if hits else -1
     answer = _is_answer(tokens, sums.crowds[_ANSWERS], hits)
-    clip = _asks_for_a_clip(text, tokens)
+    clip = 1.0 if may_ask_for_a_clip(lower) and asks_for_a_clip(tokens) else 0.0
     command = 1.0 if first[0] in "!/" and len(first) > 1 and first[1].isalpha() and not clip else 0.0
     opener = count <= _OPENER_TOKENS
     return Reading(
@@ -160,8 +166,8 @@ def _reading(text: str, tokens: list[str], sums: _Sums) -> Reading:
         if answer and count == 1
         else min(1.0, _HIT_SHARE * hits / (count - _FILLER_SHARE * min(sums.fillers, count - 1))),
         short=1.0 if count <= 2 and len(text) <= 24 else 0.5 if count <= 4 and len(text) <= 36 else 0.0,
-        loud=1.0 if sums.loud or _capitals(text) >= 3 else 0.0,
-        shout=0.0 if command or sums.link else _shout(text, tokens, sums, answer),
+        loud=1.0 if sums.loud or capitals >= _CAPITAL_LETTERS else 0.0,
+        shout=0.0 if command or sums.link else _shout(text, tokens, sums, capitals=capitals, answer=answer),
         clip=clip,
         known=1.0 - sums.unknown / count,
         question=1.0 if count >= 3 and (tokens[-1][-1] in _MARKS or first in _QUESTION_WORDS) else 0.0,
@@ -169,14 +175,28 @@ def _reading(text: str, tokens: list[str], sums: _Sums) -> Reading:
         command=command,
         greeting=1.0 if sums.crowds[0] and opener else 0.0,
         farewell=1.0 if sums.crowds[1] and opener else 0.0,
-        thanks=1.0 if sums.crowds[3] else 0.0,
-        game=1.0 if sums.crowds[4] else 0.0,
-        music=1.0 if sums.crowds[5] else 0.0,
+        thanks=1.0 if sums.crowds[3] and opener else 0.0,
+        game=1.0 if sums.crowds[4] and opener else 0.0,
+        music=1.0 if sums.crowds[5] and opener else 0.0,
         mention=float(sums.mention),
         sentiment=float(sums.valence / (sums.valence**2 + _VADER_NORMAL) ** 0.5) if sums.valence else 0.0,
         tokens=count,
         kind=first[:20] if count <= _KIND_TOKENS else "",
     )
+
+
+def _count_weak(sums: _Sums, count: int, capitals: int) -> None:
+    """Adds the everyday words' emotions where they are most of what is said, or shouted in capitals.
+
+    In a text that is all in capitals no word stands out by them, unless it is short.
+    """
+    said = max(1, count - sums.fillers)
+    if any(sums.weak) and sum(sums.votes) + sum(sums.weak) > _WEAK_SHARE * said:
+        sums.votes = [strong + weak for strong, weak in zip(sums.votes, sums.weak, strict=True)]
+        sums.valence += sums.weak_valence
+    elif sums.capitals and (not capitals or sums.fillers == count or (count <= _SHORT_TOKENS and any(sums.weak))):
+        for emotion in sums.capitals:
+            sums.votes[emotion] += 1
 
 
 def _is_answer(tokens: list[str], answers: int, hits: int) -> float:
@@ -187,27 +207,20 @@ def _is_answer(tokens: list[str], answers: int, hits: int) -> float:
     return 1.0 if letter and not hits else 0.0
 
 
-def _asks_for_a_clip(text: str, tokens: list[str]) -> float:
-    lower = text.lower()
-    return 1.0 if any(stem in lower for stem in stems()) and asks_for_a_clip(tokens) else 0.0
-
-
-def _shout(text: str, tokens: list[str], sums: _Sums, answer: float) -> float:
+def _shout(text: str, tokens: list[str], sums: _Sums, *, capitals: int, answer: float) -> float:
     by_shape = min(1.0, _HIT_SHARE * sums.shout / len(tokens))
-    capitals = _CAPITALS if _capitals(text) >= _FEWEST_CAPITALS and len(tokens) <= _OPENER_TOKENS else 0.0
+    in_capitals = _CAPITALS if capitals > _CAPITAL_LETTERS and len(tokens) <= _OPENER_TOKENS else 0.0
     lone = (
         len(tokens) == 1 and len(text) <= _LONE_CHARS and not answer and not any(sums.crowds) and not text.isdecimal()
     )
-    return max(by_shape, capitals, _LONE if lone and not sums.mention else 0.0)
+    return max(by_shape, in_capitals, _LONE if lone and not sums.mention else 0.0)
 
 
 def _capitals(text: str) -> int:
     """How many letters of a text in capitals, 0 for one that is not."""
-    if text.islower():
-        return 0
     letters = [char for char in text[:80] if char.isalpha()]
     upper = sum(map(str.isupper, letters))
-    return upper if len(letters) >= 3 and upper > 0.7 * len(letters) else 0
+    return upper if len(letters) >= _CAPITAL_LETTERS and upper > 0.7 * len(letters) else 0
 
 
 _EMPTY = Reading(-1, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, "")

@@ -99,7 +99,7 @@ class Reasons:
 
     def _height(self, moment: Moment) -> int:
         """The second near the moment from which most people write within the window."""
-        first = max(0, min(moment.second + self._timeline.chat_lag_s - LEAD_S, self._timeline.seconds - 1))
+        first = max(0, min(moment.second + self._timeline.lag_at(moment.second) - LEAD_S, self._timeline.seconds - 1))
         return first + int(np.argmax(self._timeline.columns["writers"][first : first + WINDOW_S]))
 
     def _delay(self, seconds: float) -> str:
@@ -117,7 +117,7 @@ class Reasons:
             above = float(np.nanmax(span) - self._usual_loudness[start])
             if above >= 3:
                 lines.append(f"Sound {above:.0f} LU louder than around it.")
-        laughing = self._timeline.z["laughter"][start : int(moment.peak_s) + 10]
+        laughing = self._timeline.z.get("laughter", np.zeros(0))[start : int(moment.peak_s) + 10]
         if len(laughing) and laughing.max() > 3:
             lines.append(f"A passage that pulses like laughter ({laughing.max():.1f} times the usual spread).")
         return lines
@@ -150,7 +150,7 @@ class Reasons:
         found = {name: values[near].max() for name, values in self._timeline.z.items()}
         if self._timeline.has_chat:
             at = min(moment.second, self._timeline.seconds - 1)
-            lagged = min(at + self._timeline.chat_lag_s, self._timeline.seconds - 1)
+            lagged = min(at + self._timeline.lag_at(at), self._timeline.seconds - 1)
             found["surge"] = self._timeline.columns["surge"][lagged]
             found["reacting"] = self._timeline.columns["reaction_share"][at]
         return {name: round(float(value), 2) + 0.0 for name, value in found.items()}

@@ -15,11 +15,11 @@ import numpy as np
 
 from shared.progress import Progress, silent
 from workers.analysis.chat_signals import ChatGrid
-from workers.analysis.lag import Lag, chat_lag
+from workers.analysis.lag import Lag, assumed_lag, chat_lag
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.sound_evidence import sound_evidence
 from workers.analysis.sound_signals import SoundGrid
-from workers.analysis.stats import Floats, count_z, ratio, shifted, sigmoid, window_sums
+from workers.analysis.stats import Floats, count_z, ratio, sigmoid, window_sums
 from workers.analysis.surge import WINDOWS_S, surge
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_evidence import word_evidence
@@ -94,9 +94,7 @@ def fuse(
 ) -> Timeline:
     """The timeline of a recording from what could be measured; what could not stays out and is said in `warnings`."""
     seconds = max(1, int(np.ceil(duration_s)))
-    lag = Lag(5, measured=False)
-    if chat is not None and sound is not None:
-        lag = chat_lag(sound.loudness, chat.sums["reaction"])
+    lag = _lag(chat, sound, seconds)
     progress(0.2)
     columns: dict[str, Floats] = {}
     z: dict[str, Floats] = {}
@@ -126,20 +124,48 @@ def fuse(
     )
 
 
+def _lag(chat: ChatGrid | None, sound: SoundGrid | None, seconds: int) -> Lag:
+    """From the reactions the lexicon knows, else from all; the usual one where neither tells it."""
+    if chat is not None and sound is not None:
+        for name in ("felt", "reaction"):
+            lag = chat_lag(sound.loudness, chat.sums[name])
+            if lag.measured or lag.likely_offset_s is not None:
+                return lag
+    return assumed_lag(seconds)
+
+
 def _missing(chat: ChatGrid | None, sound: SoundGrid | None, words: WordGrid | None, lag: Lag) -> list[str]:
     lines = []
     if chat is None:
-        lines.append("There is no chat: the highlights come from sound and words alone.")
+        lines.append(_rests_on(sound, words))
     if sound is None:
         lines.append("The sound could not be measured: loudness is missing.")
+    elif sound.voice is None:
+        lines.append("Voices could not be told from other sound: shouting and laughter are not measured.")
     if words is None:
         lines.append("There are no words: speech rate, phrases and sentence borders are missing.")
-    if chat is not None and not lag.measured:
-        lines.append(f"The chat's delay could not be measured: {lag.seconds} s is assumed.")
+    if chat is not None and lag.warning:
+        lines.append(lag.warning)
     return lines
 
 
+def _rests_on(sound: SoundGrid | None, words: WordGrid | None) -> str:
+    """What a score without chat means, so that nobody takes it for what a crowd says."""
+    grounds = []
+    if sound is not None and sound.voice is not None:
+        grounds += ["shouting", "laughter-like passages"]
+    if sound is not None:
+        grounds.append("sudden sound")
+    if words is not None:
+        grounds += ["excited phrases", "requests for a clip"]
+    if not grounds:
+        return "There is no chat, no sound and no words: the score rests on nothing."
+    listed = ", ".join(grounds[:-1]) + " and " * (len(grounds) > 1) + grounds[-1]
+    return f"There is no chat: the score rests on {listed}, with weights set by hand."
+
+
 def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str, Floats], progress: Progress) -> Floats:
+    columns["chat_lag"] = lag.at.astype(np.float64)
     columns["messages"] = chat.messages
     columns["chatters"], columns["writers"], columns["people"] = chat.chatters, chat.writers, chat.people[WINDOWS_S[0]]
     for index, name in enumerate(EMOTIONS):
@@ -151,12 +177,12 @@ def _add_chat(chat: ChatGrid, lag: Lag, columns: dict[str, Floats], z: dict[str,
 
     def due(values: Floats) -> Floats:
         """Over the window in which the reaction to each second is due."""
-        return shifted(window_sums(values, window_s=WINDOW_S), lag.seconds - LEAD_S)
+        return lag.due(window_sums(values, window_s=WINDOW_S), lead_s=LEAD_S)
 
     count = due(chat.sums["weight"])
     shares = {name: _shrunk_share(name, due(chat.sums[name]), count, chat) for name in SHARES}
     columns["surge"] = surge(chat.people, chat.reacting)
-    here = shifted(columns["surge"], lag.seconds)
+    here = lag.due(columns["surge"])
     for name, values in shares.items():
         columns[f"{name}_share"] = values
     z["chat_rate"] = count_z(count)

@@ -82,7 +82,7 @@ def _peaks(score: Floats, *, limit: int) -> list[int]:
 
 def _emotion(timeline: Timeline, peak: int) -> str | None:
     """The emotion that stands out there: of the chat, else of the words, else of the sound; None when none does."""
-    start = max(0, peak + timeline.chat_lag_s - 3)
+    start = max(0, peak + timeline.lag_at(peak) - 3)
     if timeline.has_chat:
         people = float(timeline.columns["weight"][start : start + WINDOW_S].sum())
         found = _stands_out(timeline, "", start, WINDOW_S, least=max(CLEAR_PEOPLE, CLEAR_SHARE * people))
@@ -93,7 +93,7 @@ def _emotion(timeline: Timeline, peak: int) -> str | None:
         if found is not None:
             return found
     if timeline.has_sound and not timeline.has_chat:
-        laughing = timeline.z["laughter"][max(0, peak - 2) : peak + 10]
+        laughing = timeline.z.get("laughter", np.zeros(timeline.seconds))[max(0, peak - 2) : peak + 10]
         return "funny" if len(laughing) and laughing.max() > CLEAR_LAUGHTER_Z else None
     return None
 

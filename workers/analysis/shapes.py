@@ -1,4 +1,4 @@
-"""What the shape of a token tells in any language: laughs and screams by their letters, stretching, repetition, emoji."""
+"""What the shape of a token tells in any language: laughs, screams, stretching, repetition, emoji."""
 
 import re
 import unicodedata
@@ -8,6 +8,7 @@ _PLAIN = str.maketrans(
     {"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ة": "ه", "ى": "ي", "ـ": ""}
 )
 _WIDE = re.compile(r"[！-￯]")
+_FOLDABLE = re.compile(rf"{_ACCENTED.pattern}|{_WIDE.pattern}")
 _RUNS = re.compile(r"(.)\1+")
 
 _FUNNY = (
@@ -24,17 +25,12 @@ _SCREAM = (
     r"|h?[aeou]{2,}h{3,}|[あぁァア]{3,}[ーっッ]*|うわ[あぁー]+|ぎゃ[あぁー]+|[아악]{3,}|으?악+|꺄+[아악]*|으아+악?|ا{3,}|א{3,}"
 )
 _CHEER = (
-    r"6{3,}|8{3,}|う?[おぉオォ]{3,}[ーっッ]*|うお[おぉー]+|おお[ーっッ]+|(?:우?와){2,}|우?와아+|오{3,}|wo{3,}|yo{3,}"
+    r"6{3,}|8{3,}|う?[おぉオォ]{3,}[ーっッ]*|うお[おぉー]+|おお[ーっッ]+|(?:우?와){2,}|우?와아+|오{3,}"
+    r"|wo{3,}|yo{3,}|g{3,}"
 )
-_SAD = r"[ㅠㅜ]{1,}|[:;=]['-]?\(+|\({2,}|t_+t|;_+;|[呜嗚]{2,}"
-_BY_SHAPE = (
-    ("funny", re.compile(rf"(?:{_FUNNY})\Z")),
-    ("excitement", re.compile(rf"(?:{_CHEER})\Z")),
-    ("shock", re.compile(rf"(?:{_SCREAM})\Z")),
-    ("sadness", re.compile(rf"(?:{_SAD})\Z")),
-)
-_INSIDE = re.compile(_FUNNY_INSIDE)
-_SAD_INSIDE = re.compile(r"[ㅠㅜ]{2,}")
+_SAD = r"[ㅠㅜ]{1,}|[:;=]['-]?\(+|\({2,}|t_+t|q{2,}|;_+;|[呜嗚]{2,}"
+_WHOLE = re.compile(rf"(?:(?P<funny>{_FUNNY})|(?P<excitement>{_CHEER})|(?P<shock>{_SCREAM})|(?P<sadness>{_SAD}))\Z")
+_INSIDE = re.compile(rf"(?P<funny>{_FUNNY_INSIDE})|(?P<sadness>[ㅠㅜ]{{2,}})")
 
 _EMOJI = "\U0001f000-\U0001faff☀-➿⭐⭕‼⁉❤"
 _EMOJI_ONLY = re.compile(rf"[{_EMOJI}\ufe0f\u200d]+\Z")
@@ -43,18 +39,20 @@ _RUN_OF_3 = re.compile(r"([^\W_])\1\1")
 _RUN_OF_4 = re.compile(r"([^\W_])\1{3}")
 _ONE_DIGIT = re.compile(r"(\d)\1\1+\Z")
 _UNITS = re.compile(r"(.{2,4}?)\1\1+\Z|(.{3,8}?)\2\Z", re.DOTALL)
-_MASH = re.compile(r"(?=.*[sdfghjkl]{4})[asdfghjkl;]{6,}\Z")
+_MASH = re.compile(r"(?=[asdfghjkl;]{6,}\Z)(?!(.)\1+\Z).*[sdfghjkl]{4}")
+_SHORTEST_REPEATED = 6
+_SPARE_SIGNS = 3
 _MARKS = re.compile(r"[!?！？]{2,}\Z")
 _LINK = re.compile(r"(?:https?:)?//|www\.|[\w-]{2,}\.(?:com|tv|net|org|gg|io|be|me|ly|co)(?:/|\Z)", re.IGNORECASE)
 
 
 def fold(token: str) -> str:
-    """`token` in lower case, full-width signs as plain ones, without accents.
+    """`token` in lower case, full-width signs as plain ones, without accents and apostrophes.
 
     Kana, Hangul and Thai are left whole: their marks are sounds of their own.
     """
-    lower = token.lower()
-    if lower.isascii():
+    lower = token.lower().replace("'", "").replace("’", "")
+    if lower.isascii() or not _FOLDABLE.search(lower):
         return lower
     if _WIDE.search(lower):
         lower = unicodedata.normalize("NFKC", lower).lower()
@@ -72,13 +70,16 @@ def squeeze(token: str) -> str:
 
 def emotion_by_shape(token: str, folded: str) -> str | None:
     """The emotion of laughter, screams and cheers, whatever their length. token: as written.  folded: see `fold`."""
-    for name, pattern in _BY_SHAPE:
-        if pattern.match(folded):
-            # Capital W and L are answers ("win", "loss"); small ones in a row are laughter.
-            return None if token[0] in "WL" and not folded.strip("wl") else name
-    if _MASH.match(folded) or _INSIDE.search(folded):
-        return "funny"
-    return "sadness" if _SAD_INSIDE.search(folded) else None
+    # Few different signs for its length: what else can be no laugh, and most words end here.
+    few = 2 * len(set(folded)) <= len(folded) + _SPARE_SIGNS
+    whole = _WHOLE.match(folded) if few else None
+    if whole:
+        # Small letters w in a row are laughter, capital ones are wins.
+        return "excitement" if token[0] == "W" and not folded.strip("w") else whole.lastgroup
+    if folded.isascii():
+        return "funny" if _MASH.match(folded) else None
+    inside = _INSIDE.search(folded)
+    return inside.lastgroup if inside else None
 
 
 def is_emoji(token: str) -> bool:
@@ -91,7 +92,7 @@ def without_joiners(token: str) -> str:
 
 
 def is_link(token: str) -> bool:
-    return _LINK.match(token) is not None
+    return ("." in token or "//" in token) and _LINK.match(token) is not None
 
 
 def is_stretched(folded: str) -> bool:
@@ -105,11 +106,13 @@ def shout(token: str, folded: str) -> float:
     if is_emoji(token):
         return 1.0 if len(without_joiners(token)) >= 3 else 0.7
     bare = folded.strip("!?.,")
-    if _ONE_DIGIT.match(bare) or (not bare.isdecimal() and _RUN_OF_4.search(bare)):
+    if not any(map(str.isalnum, bare)):
+        return 0.7 if _MARKS.search(token) else 0.0
+    repeats = len(set(bare)) < len(bare)
+    if repeats and (_ONE_DIGIT.match(bare) or (not bare.isdecimal() and _RUN_OF_4.search(bare))):
         return 1.0
-    units = _UNITS.match(bare) if bare else None
-    if units or _MASH.match(bare):
+    if len(bare) >= _SHORTEST_REPEATED and ((repeats and _UNITS.match(bare)) or _MASH.match(bare)):
         return 1.0
     if _MARKS.search(token):
         return 0.7
-    return 0.6 if not bare.isdecimal() and is_stretched(bare) else 0.3 if token[-1] in "!！" and bare else 0.0
+    return 0.6 if repeats and is_stretched(bare) else 0.3 if token[-1] in "!！" and bare else 0.0

@@ -1,14 +1,15 @@
-"""Sound on the 1 s grid: loudness, sudden rises, silence, passages like laughter and shouting; and the waveform."""
+"""Sound on the 1 s grid: loudness, silence, the voice apart from the rest, laughter-like pulsing; and the waveform."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.progress import Progress, silent
-from workers.analysis.stats import Floats
+from workers.analysis.laughter import laughter
+from workers.analysis.stats import Floats, median_known
+from workers.analysis.voice_activity import VOICE_PROBABILITY, VoiceActivity, VoiceFrames, voice_model
 from workers.media.decode import Samples, decode, sample_rate
 
 WAVEFORM_POINTS = 20_000
@@ -16,24 +17,37 @@ SILENCE_LUFS = -60.0
 _FRAMES_S = 20
 _TAPER_SHARE = 0.1  # of a frame, at each end
 _MOMENTARY_FRAMES = 8  # 400 ms, EBU R128 (EBU Tech 3341)
-_VOICE_HZ = (300.0, 3400.0)
-_SYLLABLE_HZ = (3.5, 7.0)  # laughter repeats its "ha" four to six times a second
 _LUFS_OFFSET = -0.691  # ITU-R BS.1770-4
+_MOST = 4.0  # of full scale: sound in floats may pass it
+_LEAST_VOICE_FRAMES = 4  # of the 20 in a second, for it to have a voice's loudness and pitch
+
+
+class Voice(NamedTuple):
+    """Per second, shape (seconds,). share: of the second with a voice, 0-1; NaN where there is no sound data.
+
+    loudness: LUFS of its frames that have a voice with a pitch, so that an explosion beside it counts for nothing.
+    pitch: Hz, median.  Both NaN where there are too few such frames.  laughter: 0-1, how evenly the voice pulses.
+    """
+
+    share: Floats
+    loudness: Floats
+    pitch: Floats
+    laughter: Floats
 
 
 class SoundGrid(NamedTuple):
     """Per second, shape (seconds,); NaN where the recording has no sound data.
 
-    loudness: loudest EBU R128 momentary loudness of the downmix, LUFS, at least SILENCE_LUFS.  laughter: 0-1, how
-    much the voice band pulses like laughter.  brightness: share of the energy above 1 kHz, 0-1: voices brighten when
-    they shout.  quiet: shape (seconds * 20,), True for 50 ms frames that are silent against their surroundings.
+    loudness: loudest EBU R128 momentary loudness of the downmix, LUFS, at least SILENCE_LUFS.  brightness: share of the
+    energy above 1 kHz, 0-1: voices brighten when they shout.  quiet: shape (seconds * 20,), True for 50 ms frames that
+    are silent against their surroundings.  voice: None where it can't be told from the rest.
     """
 
     loudness: Floats
-    laughter: Floats
     brightness: Floats
     quiet: NDArray[np.bool_]
     waveform: Floats
+    voice: Voice | None
 
 
 def sound_grid(audio: Path, *, duration_s: float, progress: Progress = silent) -> SoundGrid:
@@ -41,8 +55,18 @@ def sound_grid(audio: Path, *, duration_s: float, progress: Progress = silent) -
     seconds = max(1, int(np.ceil(duration_s)))
     rate = sample_rate(audio)
     frames = _Frames(seconds, duration_s, rate)
-    decode(audio, rate=rate, duration_s=duration_s, take=frames.take, progress=progress)
-    return frames.grid()
+    model = voice_model()
+    voices = VoiceActivity(model, seconds=seconds, rate=rate) if model else None
+
+    def take(place: int, samples: Samples) -> None:
+        # What is no number in a damaged file would stay in every running sum and in the model's state.
+        samples = np.clip(np.nan_to_num(samples), -_MOST, _MOST)
+        frames.take(place, samples)
+        if voices:
+            voices.take(place, samples)
+
+    decode(audio, rate=rate, duration_s=duration_s, take=take, progress=progress)
+    return frames.grid(voices.frames() if voices else None)
 
 
 class _Frames:
@@ -52,14 +76,12 @@ class _Frames:
         self._seconds = seconds
         count = seconds * _FRAMES_S
         self._power = np.full(count, np.nan, dtype=np.float32)  # K-weighted mean square
-        self._voice = np.zeros(count, dtype=np.float32)
         self._bright = np.zeros(count, dtype=np.float32)
         self._waveform = np.zeros(WAVEFORM_POINTS)
         self._per_point = max(1e-9, duration_s * rate / WAVEFORM_POINTS)
         self._hop = hop = rate // _FRAMES_S
         hz = np.fft.rfftfreq(hop, 1 / rate).astype(np.float64)
         self._k_weight = _k_weighting(hz).astype(np.float32)
-        self._in_voice = ((hz >= _VOICE_HZ[0]) & (hz <= _VOICE_HZ[1])).astype(np.float32)
         self._above_1k = (hz > 1000).astype(np.float32)
         ramp = np.sin(np.linspace(0, np.pi / 2, int(hop * _TAPER_SHARE)))
         self._taper = np.ones(hop, dtype=np.float32)
@@ -79,7 +101,6 @@ class _Frames:
         energy = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) * self._scale
         into = slice(first, first + len(rows))
         self._power[into] = energy @ self._k_weight
-        self._voice[into] = energy @ self._in_voice
         self._bright[into] = (energy @ self._above_1k) / np.maximum(energy.sum(axis=1), 1e-12)
 
     def _draw(self, place: int, samples: Samples) -> None:
@@ -91,7 +112,7 @@ class _Frames:
         peaks = np.maximum.reduceat(np.abs(samples), starts)
         self._waveform[first : last + 1] = np.maximum(self._waveform[first : last + 1], peaks)
 
-    def grid(self) -> SoundGrid:
+    def grid(self, voices: VoiceFrames | None) -> SoundGrid:
         shape = (self._seconds, _FRAMES_S)
         momentary = _moving_mean(self._power, _MOMENTARY_FRAMES)
         loud = _LUFS_OFFSET + 10 * np.log10(np.maximum(momentary, 1e-12))
@@ -102,28 +123,28 @@ class _Frames:
         usual = np.median(per_second[known]) if known.any() else SILENCE_LUFS
         return SoundGrid(
             loudness=np.where(known, per_second, np.nan),
-            laughter=np.where(known, self._laughter(), np.nan),
             brightness=np.where(known, self._bright.reshape(shape).mean(axis=1), np.nan),
             quiet=filled < max(usual - 15.0, SILENCE_LUFS + 1),
             waveform=np.minimum(self._waveform, 1.0),
+            voice=_voice(voices, filled) if voices else None,
         )
 
-    def _laughter(self) -> Floats:
-        """Share of the voice band's modulation at syllable-like 3.5-7 Hz, over 2 s windows centred on each second."""
-        level = np.log10(np.maximum(self._voice, 1e-9))
-        window = 2 * _FRAMES_S
-        padded = np.pad(level, (_FRAMES_S // 2, window), mode="edge")
-        hz = np.fft.rfftfreq(window, 1 / _FRAMES_S)
-        inside = (hz >= _SYLLABLE_HZ[0]) & (hz <= _SYLLABLE_HZ[1])
-        share = np.zeros(self._seconds)
-        for start in range(0, self._seconds, 4096):
-            rows = sliding_window_view(padded, window)[start * _FRAMES_S : (start + 4096) * _FRAMES_S : _FRAMES_S]
-            rows = rows[: self._seconds - start]
-            power = np.abs(np.fft.rfft((rows - rows.mean(axis=1, keepdims=True)) * np.hanning(window))) ** 2
-            depth = rows.std(axis=1)
-            found = power[:, inside].sum(axis=1) / np.maximum(power[:, 1:].sum(axis=1), 1e-9)
-            share[start : start + len(rows)] = found * (depth > 0.15)
-        return share
+
+def _voice(frames: VoiceFrames, momentary: Floats) -> Voice:
+    """momentary: loudness of every 50 ms frame, shape (seconds * 20,)."""
+    shape = (len(momentary) // _FRAMES_S, _FRAMES_S)
+    unknown = np.isnan(frames.probability).reshape(shape).all(axis=1)
+    share = (frames.probability > VOICE_PROBABILITY).reshape(shape).mean(axis=1)
+    pitched = ~np.isnan(frames.pitch).reshape(shape)
+    enough = pitched.sum(axis=1) >= _LEAST_VOICE_FRAMES
+    # The median of the levels, not the mean of the powers: a bang in a spoken second would be most of its power.
+    level = median_known(np.where(pitched, momentary.reshape(shape), np.nan))
+    return Voice(
+        share=np.where(unknown, np.nan, share),
+        loudness=np.where(enough, level, np.nan),
+        pitch=np.where(enough, median_known(frames.pitch.reshape(shape)), np.nan),
+        laughter=np.where(unknown, np.nan, laughter(frames, seconds=shape[0])),
+    )
 
 
 def _moving_mean(power: NDArray[np.float32], frames: int) -> Floats:

@@ -95,3 +95,19 @@ def count_z(counts: Floats) -> Floats:
 def ratio(total: Floats, count: Floats) -> Floats:
     """Total over count, NaN where there is none to count."""
     return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
+
+
+def median_known(rows: Floats) -> Floats:
+    """Median of each row's known values, NaN where it has none; rows: shape (count, values), may hold NaN."""
+    unknown = np.asarray(np.isnan(rows).all(axis=1))
+    return np.where(unknown, np.nan, np.nanmedian(np.where(unknown[:, None], 0.0, rows), axis=1))
+
+
+def rises(values: Floats, *, after_s: int, before_s: int) -> Floats:
+    """How much the mean of the next seconds is above that of the seconds before; falls are 0.  Shape (seconds,)."""
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    at = np.arange(len(values))
+    end, first = np.minimum(at + after_s, len(values)), np.maximum(at - before_s, 0)
+    rise = (total[end] - total[at]) / (end - at) - (total[at] - total[first]) / np.maximum(at - first, 1)
+    rise[:before_s] = 0.0
+    return np.asarray(np.maximum(rise, 0.0))

@@ -18,7 +18,7 @@ class Timeline:
     """columns and z: name to an array of shape (seconds,), a value per second of the recording; NaN where not measured.
 
     The chat columns stand at the second they were written; `score` and `z` stand at the moment reacted to, that is
-    chat_lag_s earlier.  z: robust standard deviations above the surroundings.
+    `lag_at` earlier.  chat_lag_s: the median delay.  z: robust standard deviations above the surroundings.
     """
 
     duration_s: float
@@ -34,6 +34,11 @@ class Timeline:
     @property
     def seconds(self) -> int:
         return max(1, int(np.ceil(self.duration_s)))
+
+    def lag_at(self, second: int) -> int:
+        """How many seconds after `second` the chat reacts to it."""
+        at = self.columns.get("chat_lag")
+        return self.chat_lag_s if at is None else int(at[min(max(second, 0), len(at) - 1)])
 
 
 def write_timeline(timeline: Timeline, into: Path) -> None:

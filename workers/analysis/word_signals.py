@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.errors import UnsupportedFormat
+from workers.analysis.clip_requests import asks_for_clip
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.messages import Reader
 from workers.analysis.stats import Floats
@@ -36,7 +37,7 @@ class WordGrid(NamedTuple):
     """Per second, shape (seconds,). rate: words begun.  phrases: runs of six words begun.
 
     emotions: shape (6, seconds), reaction mass of the phrases by emotion, in the order of EMOTIONS.  sentiment: sum
-    over the phrases that carry one, sentiment_count of them.
+    over the phrases that carry one, sentiment_count of them.  clip: how often the speaker asked for a clip.
     """
 
     rate: Floats
@@ -44,6 +45,7 @@ class WordGrid(NamedTuple):
     emotions: Floats
     sentiment: Floats
     sentiment_count: Floats
+    clip: Floats
 
 
 def read_words(transcript: Path) -> Words:
@@ -75,8 +77,8 @@ def sentences(words: tuple[Word, ...], language: str | None = None) -> Words:
 
 def word_grid(words: Words, *, seconds: int) -> WordGrid:
     """Everything the words tell, second by second."""
-    flat = [np.zeros(seconds) for _ in range(4)]
-    grid = WordGrid(flat[0], flat[1], np.zeros((len(EMOTIONS), seconds)), flat[2], flat[3])
+    flat = [np.zeros(seconds) for _ in range(5)]
+    grid = WordGrid(flat[0], flat[1], np.zeros((len(EMOTIONS), seconds)), *flat[2:])
     reader = Reader()
     spoken = words.words
     for index, word in enumerate(spoken):
@@ -84,6 +86,7 @@ def word_grid(words: Words, *, seconds: int) -> WordGrid:
         if second >= seconds:
             break
         grid.rate[second] += 1
+        grid.clip[second] += asks_for_clip([word.word for word in spoken[max(0, index - 3) : index + 2]], min(3, index))
         if index % PHRASE_WORDS == 0:
             _read_phrase(reader, spoken[index : index + PHRASE_WORDS], second, grid)
     return grid
