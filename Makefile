@@ -29,8 +29,8 @@ demo: setup ## The whole system on the bundled sample, once
 up: setup ## The whole stack in the foreground, until Ctrl-C
 	@$(PY) -m flask --app web up
 
-analyze: setup ## Submit URL=... (CHAT=...) to the running stack and follow it
-	@$(PY) -m flask --app web analyze --follow $(if $(CHAT),--chat "$(CHAT)") "$(URL)"
+analyze: setup ## Submit URL=... (CHAT=..., LEARN=no) to the running stack and follow it
+	@$(PY) -m flask --app web analyze --follow $(if $(CHAT),--chat "$(CHAT)") $(if $(filter no false,$(LEARN)),--no-learn) "$(URL)"
 
 doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor

@@ -39,13 +39,15 @@ SEGMENTS = File("segments.csv", "analyze", CSV, "analysis_url")
 HIGHLIGHTS = File("highlights.json", "highlights", JSON)
 HIGHLIGHTS_CSV = File("highlights.csv", "highlights", CSV)
 TIMELINE_PICTURE = File("timeline.svg", "highlights", "image/svg+xml; charset=utf-8")
+# What each score was made of, by the highlight's rank: verdicts are remembered with it.
+FEATURES = File("features.json", "highlights", JSON)
 RESULTS = File("results.json", "highlights", JSON)
 
 FILES = (
     *(AUDIO, VIDEO, CHAT),
     *(TRANSCRIPT, WORDS, PARAGRAPHS, CAPTIONS_SRT, CAPTIONS_VTT),
     *(TIMELINE, WAVEFORM, SEGMENTS),
-    *(HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE, RESULTS),
+    *(HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE, FEATURES, RESULTS),
 )
 # Every finished file, with its size and sha256; written with each stage, so it belongs to none.
 MANIFEST = "manifest.json"

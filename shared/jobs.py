@@ -45,6 +45,7 @@ class Options:
     language: str = "en"
     transcriber: str | None = None
     clips: bool | str = True  # True, False or "vertical"
+    learn: bool = True  # from the verdicts on the channel's earlier highlights
 
 
 @dataclass(frozen=True, kw_only=True)

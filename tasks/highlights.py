@@ -6,14 +6,17 @@ from typing import Any
 
 from shared import files
 from shared.errors import UnsupportedFormat
+from shared.feedback import Verdict
 from shared.jobs import Job
 from shared.progress import Progress, share_of
+from shared.redis.feedback import FeedbackStore
 from tasks.results import file_url, write_results
 from tasks.sources import source_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
 from workers.analysis.exports import write_exports
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
+from workers.app import job_store
 from workers.download.sources import Part
 from workers.media.clips import cut_clip, thumbnail
 from workers.media.ffmpeg import ffmpeg_path
@@ -32,6 +35,7 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
         duration_s=work.duration_s(),
         count=job.options.highlights,
         watch_url=video.get("watch_url"),
+        verdicts=_verdicts(job),
     )
     report(FINDING_SHARE)
     clips, warnings = _cut(job, work, found, share_of(report, FINDING_SHARE, 1))
@@ -43,8 +47,18 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
         *write_exports(found.highlights, video=video, into=work.folder),
     )
     warnings = (*found.warnings, *warnings)
-    results = write_results(job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings))
+    results = write_results(
+        job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
+    )
     return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, results=results)
+
+
+def _verdicts(job: Job) -> list[Verdict]:
+    """What the job's owner said about earlier highlights of this channel. A local recording has no channel."""
+    channel = (job.video or {}).get("channel")
+    if not (job.options.learn and channel):
+        return []
+    return FeedbackStore(job_store().redis).verdicts(job.owner, channel)
 
 
 def _cut(job: Job, work: Workspace, found: Found, report: Progress) -> tuple[list[str], tuple[str, ...]]:

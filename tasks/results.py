@@ -14,9 +14,18 @@ def file_url(job: Job, name: str) -> str:
 
 
 def write_results(
-    job: Job, work: Workspace, highlights: list[dict[str, Any]], *, files: tuple[str, ...], warnings: tuple[str, ...]
+    job: Job,
+    work: Workspace,
+    highlights: list[dict[str, Any]],
+    *,
+    files: tuple[str, ...],
+    warnings: tuple[str, ...],
+    tuned_on: int,
 ) -> dict[str, Any]:
-    """Write the result document into the stage's folder and return what the job itself shows of it."""
+    """Write the result document into the stage's folder and return what the job itself shows of it.
+
+    tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.
+    """
     names = [*work.files(), *files, RESULTS.name, MANIFEST]
     urls = {name: file_url(job, file.name) if file.name in names else None for name, file in URL_FILES.items()}
     summary = work.notes("analyze")
@@ -24,6 +33,7 @@ def write_results(
         "job_id": job.job_id,
         "video": job.video,
         "highlights": highlights,
+        "tuned_on_verdicts": tuned_on,
         "emotions": summary.get("emotions"),
         "sentiment": summary.get("sentiment"),
         "chat": summary.get("chat"),

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 from marshmallow import Schema, fields, validate
 
 from shared.errors import ErrorType
+from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
 from shared.stages import STAGES, JobStatus
 
@@ -171,6 +172,11 @@ class HighlightSchema(Schema):
     clip_url = fields.String(allow_none=True)
     thumbnail_url = fields.String(allow_none=True)
     watch_url = fields.String(allow_none=True)
+    verdict = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([GOOD, BAD]),
+        metadata={"description": "Of the job's owner; null: none."},
+    )
 
 
 @whole
@@ -209,6 +215,9 @@ class ResultsSchema(Schema):
     job_id = fields.String()
     video = fields.Nested(VideoSchema, allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
+    tuned_on_verdicts = fields.Integer(
+        metadata={"description": "How many verdicts on the channel's earlier highlights moved the ranking; 0: none."}
+    )
     emotions = fields.Dict(
         keys=fields.String(),
         values=fields.Float(validate=validate.Range(0, 1)),

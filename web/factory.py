@@ -4,14 +4,27 @@ from flask import Flask
 from flask_smorest import Api
 
 from shared.settings import Settings
-from web import analysis, auth, deliveries, dependencies, files, headers, limits, metrics, ops, problems, stream
+from web import (
+    analysis,
+    auth,
+    deliveries,
+    dependencies,
+    feedback,
+    files,
+    headers,
+    limits,
+    metrics,
+    ops,
+    problems,
+    stream,
+)
 from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
 
-BLUEPRINTS = (analysis.blp, stream.blp, files.blp, deliveries.blp, ops.blp)
+BLUEPRINTS = (analysis.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
 
 
 def build_app(config: Settings) -> Flask:

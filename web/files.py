@@ -1,6 +1,9 @@
 """What a job made: the result document, its files, the exports."""
 
+import hashlib
 import json
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flask import Response, jsonify, redirect, send_file
@@ -14,6 +17,7 @@ from web.answers import ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies
+from web.edited_files import edited_files, edits_of, shows_highlights
 from web.headers import FILE_POLICY
 
 blp = blueprint("files", "What a job made.")
@@ -24,8 +28,12 @@ blp = blueprint("files", "What a job made.")
 def results(job_id: str) -> Response:
     """The result document of a completed job."""
     found = own_job(job_id)
-    _require_completed(found)
-    data, _ = dependencies().artifacts.read(found.job_id, RESULTS.name)
+    require_completed(found)
+    edits = edits_of(found)
+    if edits:
+        data = edited_files(found, [RESULTS.name], edits)[RESULTS.name]
+    else:
+        data, _ = dependencies().artifacts.read(found.job_id, RESULTS.name)
     return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
@@ -39,7 +47,7 @@ def file(job_id: str, name: str) -> AnyResponse:
     found = own_job(job_id)
     manifest = _manifest(found)
     if name == MANIFEST:
-        return jsonify(job_id=found.job_id, files=manifest)
+        return jsonify(job_id=found.job_id, files=manifest | _edited_entries(found, manifest))
     return _hand_out(found, name, manifest)
 
 
@@ -48,13 +56,13 @@ def file(job_id: str, name: str) -> AnyResponse:
 def export(job_id: str, form: str) -> AnyResponse:
     """The highlights for an editor, a player or a spreadsheet."""
     found = own_job(job_id)
-    _require_completed(found)
+    require_completed(found)
     response = _hand_out(found, EXPORTS[form].name, _manifest(found))
     response.headers["Content-Disposition"] = f'attachment; filename="{EXPORTS[form].download_name}"'
     return response
 
 
-def _require_completed(job: Job) -> None:
+def require_completed(job: Job) -> None:
     if job.status in {JobStatus.FAILED, JobStatus.CANCELLED}:
         raise JobConflict(f"The job is {job.status.value}, so there are no results.")
     if job.status is not JobStatus.COMPLETED:
@@ -71,9 +79,23 @@ def _manifest(job: Job) -> dict[str, Any]:
     return files
 
 
+def _edited_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's entries of the files that read otherwise since highlights were edited."""
+    edits = edits_of(job)
+    made = edited_files(job, list(manifest), edits) if edits else {}
+    return {
+        name: manifest[name] | {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in made.items()
+    }
+
+
 def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
     if name not in manifest:
         raise FileMissing
+    edits = edits_of(job) if shows_highlights(name) else {}
+    if edits:
+        data = edited_files(job, [name], edits)[name]
+        return _sent(BytesIO(data), name, etag=hashlib.sha256(data).hexdigest())
     served = dependencies().artifacts.serve(job.job_id, name)
     if served.url is not None:
         response = redirect(served.url)
@@ -81,7 +103,11 @@ def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
         return response
     if served.path is None:
         raise FileMissing
-    response = send_file(served.path, conditional=True, etag=manifest[name]["sha256"])
+    return _sent(served.path, name, etag=manifest[name]["sha256"])
+
+
+def _sent(file: Path | BytesIO, name: str, *, etag: str) -> Response:
+    response = send_file(file, download_name=PurePosixPath(name).name, conditional=True, etag=etag)
     response.content_type = media_type_of(name)
     response.headers["Cache-Control"] = "private, no-cache"
     return response

@@ -85,6 +85,6 @@ def register(app: Flask, config: Settings) -> None:
             app,
             resources={r"/(api/.*|openapi\.json|health|ready)": {"origins": list(config.cors_origins)}},
             expose_headers=EXPOSED,
-            methods=["GET", "HEAD", "POST", "DELETE", "OPTIONS"],
+            methods=["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"],
             max_age=600,
         )

@@ -33,6 +33,15 @@ class ClipChoice(fields.Field[bool | str]):
         raise ValidationError('Must be true, false or "vertical".')
 
 
+class Flag(fields.Boolean):
+    """true or false, nothing that means them."""
+
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 def _known_language(value: str) -> None:
     if value != "auto" and value not in LANGUAGES:
         raise ValidationError("Must be auto or a two-letter ISO 639-1 code such as en.")
@@ -62,6 +71,10 @@ class OptionsSchema(Schema):
     clips = ClipChoice(
         load_default=True,
         metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}], "default": True},
+    )
+    learn = Flag(
+        load_default=True,
+        metadata={"description": "Let the verdicts on the channel's earlier highlights move the ranking."},
     )
 
 

@@ -10,7 +10,8 @@ Keys (all begin with `klip:`):
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:KEY            Idempotency-Key -> job and body
     retries                   how often stages were tried again, by STAGE:CODE
-What others have to be told of a change is noted in the same script: see shared.redis.outbox.
+What others have to be told of a change is noted in the same script: see shared.redis.outbox. What people say
+about a job's highlights: shared.redis.feedback.
 Messages go to the pub/sub channel job:ID in flask-sse's form.
 """
 
@@ -26,6 +27,7 @@ import redis
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld
 from shared.redis import locks, outbox
+from shared.redis.feedback import edits_key
 from shared.representations import event_of
 from shared.stages import JobStatus
 
@@ -302,7 +304,7 @@ class JobStore:
                 pipe.zrem(index, job.job_id)
             pipe.delete(*(f"{PREFIX}{kind}:{job.job_id}" for kind in ("job", "events", "lease")))
             pipe.zrem(outbox.MIRROR_DUE, job.job_id)
-            pipe.delete(*outbox.mirror_keys(job.job_id), outbox.webhooks_key(job.job_id))
+            pipe.delete(*outbox.mirror_keys(job.job_id), outbox.webhooks_key(job.job_id), edits_key(job.job_id))
             pipe.execute()
 
     # --- many jobs ------------------------------------------------------------------------------------------------

@@ -184,3 +184,33 @@ def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any])
     assert results["urls"]["video_url"] is None
     for name, url in results["urls"].items():
         assert url is None or api.http.head(url).status_code == 200, name
+
+
+def test_a_judged_and_renamed_highlight_shows_in_results_and_exports(
+    api: Api, job: dict[str, Any], description: Description
+) -> None:
+    address = f"/api/v1/analysis/{job['job_id']}"
+    found = api.results(job["job_id"])
+    first = found["highlights"][0]
+    body = {"verdict": "good", "title": "The one to keep", "end_seconds": round(first["start_seconds"] + 9.5, 2)}
+
+    answer = api.http.patch(f"{address}/highlights/1", json=body).raise_for_status()
+    changed = answer.json()
+
+    description.check_answer("/api/v1/analysis/{job_id}/highlights/{rank}", answer)
+    description.check_answer("/api/v1/analysis/{job_id}/results", api.http.get(f"{address}/results"))
+    assert changed == first | body
+    assert found["tuned_on_verdicts"] == 0
+    assert api.results(job["job_id"]) == found | {"highlights": [changed, *found["highlights"][1:]]}
+    for form in files.EXPORTS:
+        export = api.http.get(f"{address}/export/{form}").raise_for_status().text
+        assert "The one to keep" in export, form
+        assert f"#1 {first['title']}" not in export, form
+    manifest = api.http.get(f"{address}/files/manifest.json").json()["files"]
+    table = api.http.get(f"{address}/files/highlights.csv").content
+    assert manifest["highlights.csv"]["size"] == len(table)
+    assert b"The one to keep" in table
+
+    undone = api.http.patch(f"{address}/highlights/1", json={"verdict": None, "title": None, "end_seconds": None})
+    assert undone.json() == first
+    assert api.results(job["job_id"]) == found

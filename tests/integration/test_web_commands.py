@@ -87,7 +87,7 @@ def test_a_followed_job_ends_with_its_highlights(web: Web, tmp_path: Path) -> No
         complete(web, job.job_id, tmp_path)
         code, out, err = ended(run)
 
-    assert (job.chat_ref, job.options.highlights) == ("chat.json", 3)
+    assert (job.chat_ref, job.options.highlights, job.options.learn) == ("chat.json", 3, True)
     assert code == 0
     assert "0:01:01-0:01:32" in out
     assert "Everybody laughs" in out
@@ -116,10 +116,11 @@ def test_json_is_all_that_is_printed(web: Web, tmp_path: Path) -> None:
 
 
 def test_without_follow_the_job_is_named_and_left_alone(web: Web) -> None:
-    with command(web, "analyze", "file:demo.mp4") as run:
+    with command(web, "analyze", "file:demo.mp4", "--no-learn") as run:
         code, out, _ = ended(run)
 
     assert code == 0
+    assert not web.store.active()[0].options.learn
     assert f"flask --app web follow {web.store.active()[0].job_id}" in out
 
 

@@ -45,6 +45,9 @@ def submitted(config: Settings, **body: Any) -> Job:
         ({"url": "1", "options": {"transcriber": "google"}}, "options.transcriber"),
         ({"url": "1", "options": {"clips": "wide"}}, "options.clips"),
         ({"url": "1", "options": {"clips": 1}}, "options.clips"),
+        ({"url": "1", "options": {"learn": 1}}, "options.learn"),
+        ({"url": "1", "options": {"learn": "false"}}, "options.learn"),
+        ({"url": "1", "options": {"learn": None}}, "options.learn"),
     ],
 )
 def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:

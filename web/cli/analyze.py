@@ -81,6 +81,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 @click.option("--follow", "following", is_flag=True, help="Show the progress, then the highlights.")
 @click.option("--highlights", type=click.IntRange(1, 50), help="How many highlights at most.")
 @click.option("--language", help="en, auto, or an ISO 639-1 code.")
+@click.option(
+    "--learn/--no-learn", default=None, help="Let your verdicts on this channel move the ranking. Default: learn."
+)
 @_json
 @_key
 def analyze(
@@ -89,6 +92,7 @@ def analyze(
     following: bool,
     highlights: int | None,
     language: str | None,
+    learn: bool | None,
     as_json: bool,
     key: str | None,
 ) -> None:
@@ -97,7 +101,7 @@ def analyze(
     Exits with 0 when the job completed, 1 when it failed, 2 when the request was refused.
     """
     config = settings()
-    options = {"highlights": highlights, "language": language}
+    options = {"highlights": highlights, "language": language, "learn": learn}
     body: dict[str, Any] = {
         "url": source_name(source, config),
         "options": {name: value for name, value in options.items() if value is not None},

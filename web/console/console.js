@@ -108,6 +108,7 @@ async function submit(event) {
       language: form.get("language").trim() || "en",
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
+      learn: form.get("learn") === "true",
     },
   };
   const chat = form.get("chat_url").trim();

@@ -7,7 +7,7 @@ from typing import Any
 import opentimelineio as otio
 
 from shared.files import EXPORTS
-from workers.analysis.highlights import write_csv
+from workers.analysis.highlights_csv import write_csv
 
 RATE = 30  # frames a second of the editors' timelines; whole, so that seconds fall on frames
 CHAPTER_APART_S = 10  # YouTube: at least three chapters, each 10 s or longer, the first at 0:00

@@ -1,33 +1,39 @@
 """The highlights stage, first half: choose the moments, explain them, write their files."""
 
-import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.feedback import Verdict
 from shared.files import HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE
 from workers.analysis.chat_signals import is_bot
+from workers.analysis.features import features_at, shipped_vector, write_features
+from workers.analysis.highlights_csv import write_csv
+from workers.analysis.learning import learned, retuned
 from workers.analysis.messages import Reader
 from workers.analysis.plots import draw_timeline
 from workers.analysis.reasons import Reasons, chat_samples, most_common, title, transcript_of, without_names
 from workers.analysis.repeats import Said, without_repeats
 from workers.analysis.selection import Moment, apart, candidates
+from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline, read_timeline
 from workers.analysis.word_signals import Words, read_words
 from workers.chatlog import read_comments
 
 MAX_SAMPLED = 400  # messages looked at for one highlight's samples
-CSV_COLUMNS = (
-    "rank", "start_seconds", "end_seconds", "peak_seconds", "score", "emotion", "title", "reasons", "transcript",
-    "chat_sample", "clip_url", "thumbnail_url", "watch_url",
-)  # fmt: skip
 
 
 class Found(NamedTuple):
-    """highlights: as in the result document, best first, clip_url and thumbnail_url still None."""
+    """highlights: as in the result document, best first, clip_url and thumbnail_url still None.
+
+    features: what each score was made of, by rank; empty without chat.  tuned_on: how many verdicts moved the ranking.
+    """
 
     highlights: list[dict[str, Any]]
     warnings: tuple[str, ...]
+    features: dict[int, Floats]
+    tuned_on: int
 
 
 def find_highlights(
@@ -38,9 +44,16 @@ def find_highlights(
     duration_s: float,
     count: int,
     watch_url: str | None,
+    verdicts: Sequence[Verdict] = (),
 ) -> Found:
-    """The best `count` moments of the recording with everything known about each. Raises UnsupportedFormat."""
+    """The best `count` moments of the recording with everything known about each. Raises UnsupportedFormat.
+
+    verdicts: on earlier highlights of the channel.
+    """
     grid = read_timeline(timeline)
+    tuning = learned(verdicts, shipped_vector()) if grid.has_chat else None
+    if tuning is not None:
+        grid = retuned(grid, tuning)
     words = read_words(transcript) if transcript else None
     found = [moment for moment in candidates(grid, words, count=count) if moment.start_s < duration_s]
     messages = _messages(chat, found, grid) if chat and grid.has_chat else {}
@@ -50,7 +63,8 @@ def find_highlights(
     warnings = list(grid.warnings)
     if len(highlights) < count:
         warnings.append(f"{len(highlights)} highlights were found, {count} were asked for.")
-    return Found(highlights, tuple(warnings))
+    features = {place: features_at(grid, moment.second) for place, moment in enumerate(moments, 1) if grid.has_chat}
+    return Found(highlights, tuple(warnings), features, tuning.verdicts if tuning else 0)
 
 
 def _messages(chat: Path, moments: list[Moment], timeline: Timeline) -> dict[Moment, list[str]]:
@@ -102,6 +116,7 @@ def describe(
                 "clip_url": None,
                 "thumbnail_url": None,
                 "watch_url": _at(watch_url, moment.start_s),
+                "verdict": None,
             }
         )
     return highlights
@@ -114,26 +129,9 @@ def _at(watch_url: str | None, second: float) -> str | None:
 
 
 def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
-    """highlights.json, highlights.csv and timeline.svg in `into`; returns their names."""
+    """highlights.json, highlights.csv, features.json and timeline.svg in `into`; returns their names."""
     text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
     (into / HIGHLIGHTS.name).write_text(text + "\n", encoding="utf-8")
     write_csv(found.highlights, into / HIGHLIGHTS_CSV.name)
     draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / TIMELINE_PICTURE.name)
-    return (HIGHLIGHTS.name, HIGHLIGHTS_CSV.name, TIMELINE_PICTURE.name)
-
-
-def write_csv(highlights: list[dict[str, Any]], into: Path) -> None:
-    with into.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(CSV_COLUMNS)
-        for highlight in highlights:
-            table.writerow([_cell(highlight.get(name)) for name in CSV_COLUMNS])
-
-
-def _cell(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list):
-        value = " | ".join(str(part) for part in value)
-    # A spreadsheet would run text that begins like a formula.
-    if isinstance(value, str) and value[:1] in "=+-@\t\r":
-        return "'" + value
-    return value
+    return (HIGHLIGHTS.name, HIGHLIGHTS_CSV.name, write_features(found.features, into), TIMELINE_PICTURE.name)
