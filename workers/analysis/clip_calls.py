@@ -1,5 +1,6 @@
 """Viewers who ask to clip what just happened ("clip it", "!clip", "クリップ"), told from talk about clips."""
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class _Words(NamedTuple):
     callers: frozenset[str]
     never: frozenset[str]
     unspaced: tuple[str, ...]
-    stems: tuple[str, ...]
+    stems: re.Pattern[str]
 
 
 @cache
@@ -29,14 +30,14 @@ def _words() -> _Words:
         for name in ("calls", "nouns", "objects", "callers", "never")
     )
     unspaced = tuple(listed["unspaced"].split())
-    return _Words(calls, nouns, objects, callers, never, unspaced, (*unspaced, "клип", "كليب"))
+    return _Words(calls, nouns, objects, callers, never, unspaced, re.compile("|".join((*unspaced, "клип", "كليب"))))
 
 
 def may_ask_for_a_clip(lower: str) -> bool:
     """A quick look at a message in lower case, before the exact one."""
     if "clip" in lower or "klip" in lower:
         return True
-    return not lower.isascii() and any(stem in lower for stem in _words().stems)
+    return not lower.isascii() and _words().stems.search(lower) is not None
 
 
 def asks_for_a_clip(tokens: list[str]) -> bool:

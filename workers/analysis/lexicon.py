@@ -21,6 +21,7 @@ _MAX_TOKEN_CHARS = 60
 _SHORTEST_FOLDED = 4  # shorter words without their accents are too often words of another language
 _STRETCHED = re.compile(r"(\w)\1{3}|!!|\?\?")
 _CAPITALS = 3
+_SHOUTED = 0.6  # of an answer that is none
 
 _HAN, _KANA, _HANGUL, _THAI = "[一-鿿]", "[぀-ヿ]", "[가-힣]", "[฀-๿]"
 _UNSPACED = re.compile(rf"{_HAN}|{_KANA}|{_HANGUL}|{_THAI}")
@@ -175,10 +176,10 @@ def meaning(token: str) -> Meaning:
         folded = lower
     bare, bare_folded = lower.strip(_EDGES), folded.strip(_EDGES)
     emotion, weak = _emotion(token, (lower, bare, folded, bare_folded), words)
+    shout = shapes.shout(token, folded)
     crowd = _crowd(bare, bare_folded, words)
-    stretched = shapes.is_stretched(bare_folded)
     if crowd == _ANSWERS:
-        emotion, weak, crowd = _answer(emotion, weak, stretched or shapes.shout(token, folded) >= 0.7)
+        emotion, weak, crowd = _answer(emotion, weak, shout >= _SHOUTED)
     form = squeeze(plain.strip(_EDGES))
     loud = _STRETCHED.search(token) is not None and not lower.isdecimal()
     found = Meaning(
@@ -188,7 +189,7 @@ def meaning(token: str) -> Meaning:
         crowd=crowd,
         valence=VALENCE[emotion] if emotion >= 0 and not weak else words.valences.get(bare, 0.0),
         loud=loud,
-        shout=shapes.shout(token, folded),
+        shout=shout,
         filler=bare in words.fillers or bare_folded in words.fillers,
         mention=False,
         link=False,
@@ -272,13 +273,24 @@ def _signs(bare: str, words: Lexicon) -> tuple[int, bool]:
         return words.emotions[bare[0]], False
     if len(bare) > _MAX_UNSPACED or not _UNSPACED.search(bare):
         return -1, False
+    stripped = _without_affixes(bare, words)
+    return (stripped if stripped >= 0 else _inside(bare, words)), False
+
+
+def _without_affixes(bare: str, words: Lexicon) -> int:
+    before = bare
     for affixes in _AFFIXES:
         stem = bare.strip(affixes)
-        emotion = words.emotions.get(stem, words.weak.get(stem, -1)) if stem else -1
-        shaped = shapes.emotion_by_shape(stem, stem) if stem and emotion < 0 else None
-        if emotion >= 0 or shaped:
-            return (EMOTIONS.index(shaped) if shaped else emotion), False
-    return _inside(bare, words), False
+        if not stem or stem == before:
+            continue
+        emotion = words.emotions.get(stem, words.weak.get(stem, -1))
+        if emotion >= 0:
+            return emotion
+        shaped = shapes.emotion_by_shape(stem, stem)
+        if shaped:
+            return EMOTIONS.index(shaped)
+        before = stem
+    return -1
 
 
 def _inside(bare: str, words: Lexicon) -> int:

@@ -97,7 +97,8 @@ def is_link(token: str) -> bool:
 
 def is_stretched(folded: str) -> bool:
     """Whether a letter is written three times or more in a row; digits are not letters."""
-    run = _RUN_OF_3.search(folded)
+    # Most words have no letter three times: counting the different ones is quicker than looking for runs.
+    run = _RUN_OF_3.search(folded) if len(set(folded)) + 2 <= len(folded) else None
     return run is not None and not run.group(1).isdecimal()
 
 
