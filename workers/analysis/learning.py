@@ -17,7 +17,7 @@ from workers.analysis.stats import Floats, sigmoid
 from workers.analysis.timeline import Timeline
 
 MIN_VERDICTS, MIN_OF_A_KIND = 8, 2
-RIDGE = 30.0  # on weights of standardised features; verdicts by the hundred outweigh it, ten hardly do
+RIDGE = 15.0  # on weights of standardised features; verdicts by the hundred outweigh it, ten hardly do
 BASE_RIDGE = 0.1  # on how often this person says "good", which is learned beside the weights and then left out
 MIN_SPREAD = 0.02  # features that hardly differ among the judged highlights teach nothing about those where they do
 MAX_STEP = 1.0  # log-odds, for a moment one standard deviation off in the direction of the step
