@@ -44,6 +44,7 @@ class Options:
     highlights: int = 10
     language: str = "en"
     transcriber: str | None = None
+    audio_track: int | None = None  # from 1; None to choose one
     clips: bool | str = True  # True, False or "vertical"
     learn: bool = True  # from the verdicts on the channel's earlier highlights
 

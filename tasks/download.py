@@ -7,6 +7,7 @@ from tasks.sources import source_of
 from tasks.speech import transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
+from workers.media.sound_choice import silence_told
 
 SOUND_SHARE_OF_FULL = 0.1  # the sound is a small part of what `video: full` fetches
 
@@ -26,5 +27,10 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     if full:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
-    described = video.as_dict() | {"duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3)}
-    return Outcome(files=tuple(files), warnings=sound.warnings, video=described)
+    described = video.as_dict() | {
+        "duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3),
+        "audio_track": sound.track,
+        "audio_tracks": sound.tracks,
+    }
+    warnings = (*sound.warnings, *silence_told(work.folder / AUDIO.name))
+    return Outcome(files=tuple(files), warnings=warnings, video=described)

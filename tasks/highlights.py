@@ -100,6 +100,7 @@ def _cut_one(job: Job, part: Part, highlight: dict[str, Any], folder: Path) -> l
         start_s=highlight["start_seconds"],
         end_s=highlight["end_seconds"],
         into=folder / clip,
+        sound=part.sound,
         vertical=job.options.clips == "vertical",
         ffmpeg=ffmpeg_path(),
     )

@@ -26,6 +26,8 @@ def _twitch(job: Job, config: Settings) -> Source:
         segments_at_once=config.segments_at_once,
         chat_ranges=config.chat_ranges,
         min_free_bytes=MIN_FREE_BYTES,
+        audio_track=job.options.audio_track,
+        portrait=_portrait(job),
         call=breakers().of("twitch"),
     )
 
@@ -38,6 +40,7 @@ def _local(job: Job, config: Settings) -> Source:
         root=config.local_media_dir,
         chat_name=job.chat_ref,
         max_hours=config.max_video_hours,
+        audio_track=_audio_track(job),
     )
 
 
@@ -47,9 +50,22 @@ def _direct(job: Job, config: Settings) -> Source:
         allowed_hosts=config.media_hosts,
         allow_private=config.allow_private_hosts,
         max_hours=config.max_video_hours,
+        audio_track=_audio_track(job),
+        portrait=_portrait(job),
         segments_at_once=config.segments_at_once,
         min_free_bytes=MIN_FREE_BYTES,
     )
+
+
+def _audio_track(job: Job) -> int | None:
+    """The sound track, from 1, that the download stage has chosen, so that clips carry it; before that, the wish."""
+    chosen: int | None = (job.video or {}).get("audio_track")
+    return chosen or job.options.audio_track
+
+
+def _portrait(job: Job) -> bool:
+    """Whether only clips higher than wide are made of the picture."""
+    return job.options.clips == "vertical" and job.options.video == "clips"
 
 
 _MAKERS = {"twitch": _twitch, "local": _local, "direct": _direct}

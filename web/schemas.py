@@ -65,8 +65,17 @@ class OptionsSchema(Schema):
     transcriber = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(["auto", "deepgram", "whisper"]),
-        metadata={"description": "Default: what the server is set to."},
+        validate=validate.OneOf(["auto", "deepgram", "whisper", "none"]),
+        metadata={"description": "none: no words are recognised. Default: what the server is set to."},
+    )
+    audio_track = Whole(
+        strict=True,
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, 32),
+        metadata={
+            "description": "The sound track to use, from 1. Default: the default one, else the first with sound."
+        },
     )
     clips = ClipChoice(
         load_default=True,

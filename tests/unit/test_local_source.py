@@ -43,7 +43,7 @@ def test_a_recording_is_described_fetched_and_is_its_own_part(root: Path, tmp_pa
     assert (video.channel, video.watch_url, video.views) == (None, None, None)
     assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
     assert (tmp_path / "video.mp4").stat().st_size > 1000
-    assert part == (root / "stream one.mp4", 0.0)
+    assert part == (root / "stream one.mp4", 0.0, 0)
 
 
 def test_sound_alone_has_no_part(root: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from shared.errors import UnsupportedFormat, VideoSizeExceeded
 from shared.progress import silent
 from tests.recordings import AAC, H264, PICTURE, ffmpeg, first_sound_s, loudness, recording, tone
-from workers.media.remux import copy_sound, copy_video, probe
+from workers.media.copy_video import copy_video
+from workers.media.remux import copy_sound, probe
 
 COPIED = {
     "a.mp4": (*H264, *AAC),

@@ -15,9 +15,11 @@ from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
 from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
 from workers.download.sources import ChatSummary, Part, Video
+from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
+from workers.media.copy_video import copy_video
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
-from workers.media.remux import copy_sound, copy_video, probe
+from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -31,7 +33,8 @@ class DirectSource:
     """One media file or HLS playlist.
 
     allowed_hosts: MEDIA_HOSTS.  allow_private: `host:port` that may be private and http.  host_map: as TWITCH_HOST_MAP;
-    only its entries for allowed hosts count.
+    only its entries for allowed hosts count.  audio_track: the sound track to use, from 1; None to choose one.  portrait:
+    renditions higher than wide come first.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class DirectSource:
         allow_private: frozenset[str] = frozenset(),
         host_map: Mapping[str, str] | None = None,
         max_hours: float,
+        audio_track: int | None = None,
+        portrait: bool = False,
         segments_at_once: int = 6,
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = EXTERNAL,
@@ -52,6 +57,8 @@ class DirectSource:
         self._egress = Egress(allowed=hosts.__contains__, host_map=mapped, private=allow_private)
         self._egress.route(url)
         self._url = url
+        self._audio_track = audio_track
+        self._portrait = portrait
         self._session = restricted_session(self._egress)
         self._max_s = max_hours * 3600
         self._limits = FileLimits(int(max_hours * BYTES_PER_HOUR), min_free_bytes)
@@ -72,6 +79,7 @@ class DirectSource:
         """
         duration_s = None
         if self._is_hls():
+            check_track(self._audio_track, 1)
             playlist = self._load("sound")
             duration_s = round(playlist.segments[-1].ends_s, 3) if playlist else None
         return Video(
@@ -86,7 +94,9 @@ class DirectSource:
         if self._is_hls():
             return self._recording.sound(into, work=work, progress=progress)
         path = self._file(work, lambda done: progress(done * FETCH_SHARE))
-        return copy_sound(path, into, progress=_later(progress), max_seconds=self._max_s)
+        return copy_chosen_sound(
+            path, into, asked=self._audio_track, progress=_later(progress), max_seconds=self._max_s
+        )
 
     def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:
         """The best rendition up to 1080p, or the file."""
@@ -94,14 +104,14 @@ class DirectSource:
             self._recording.video(into, work=work, progress=progress)
             return
         path = self._file(work, lambda done: progress(done * FETCH_SHARE))
-        copy_video(path, into, progress=_later(progress), max_seconds=self._max_s)
+        track = choose_sound(path, asked=self._audio_track).track
+        copy_video(path, into, track=track, progress=_later(progress), max_seconds=self._max_s)
 
     def fetch_part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """The segments under start_s to end_s; of a file, all of it, fetched once."""
         if self._is_hls():
             return self._recording.part(start_s, end_s, work=work)
-        path = self._file(work, lambda _done: None)
-        return Part(path, 0.0) if probe(path).has_picture else None
+        return part_of(self._file(work, lambda _done: None), asked=self._audio_track)
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """There is none behind a link."""
@@ -144,7 +154,7 @@ class DirectSource:
             return Playlist(Rendition("only", url, 0, 0, 0.0, False), self._segments(text, url))
         for rendition in renditions:
             self._egress.route(rendition.url)
-        ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions)
+        ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions, portrait=self._portrait)
         if not ranked and purpose == "picture":
             return None
         if not ranked:

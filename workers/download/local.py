@@ -15,30 +15,40 @@ from shared.errors import (
 from shared.progress import Progress
 from workers.download.chat_import import import_chat
 from workers.download.sources import ChatSummary, Part, Video
+from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
-from workers.media.remux import copy_sound, copy_video, probe
+from workers.media.copy_video import copy_video
+from workers.media.remux import probe
+from workers.media.sound_choice import check_track, choose_sound
 
 OUTSIDE = "The name leads out of the media folder."
 
 
 class LocalSource:
-    """The recording `name` below `root`, with the chat file `chat_name` beside it; see `sources.Source`."""
+    """The recording `name` below `root`, with the chat file `chat_name` beside it; see `sources.Source`.
 
-    def __init__(self, name: str, *, root: Path, chat_name: str | None, max_hours: float) -> None:
+    audio_track: the sound track to use, from 1; None to choose one.
+    """
+
+    def __init__(
+        self, name: str, *, root: Path, chat_name: str | None, max_hours: float, audio_track: int | None = None
+    ) -> None:
         self._name = name
         self._root = root
         self._chat_name = chat_name
         self._max_hours = max_hours
+        self._audio_track = audio_track
 
     def describe(self) -> Video:
         """What the recording's headers tell.
 
         Raises FileMissing, PermissionDenied (names that lead out, the chat's too), UnsupportedFormat (no recording, no
-        sound), VideoSizeExceeded.
+        sound), InvalidRequest (no such sound track), VideoSizeExceeded.
         """
         info = probe(self._recording())
         if not info.has_sound:
             raise UnsupportedFormat("The recording has no sound.")
+        check_track(self._audio_track, info.sound_tracks)
         if info.duration_s is not None and info.duration_s > self._max_hours * 3600:
             raise VideoSizeExceeded(
                 f"The recording is {info.duration_s / 3600:.1f} hours long; {self._max_hours:g} are allowed."
@@ -50,17 +60,19 @@ class LocalSource:
         )
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
-        """Write the sound to `into`; see `media.copy_sound`."""
-        return copy_sound(self._recording(), into, progress=progress, max_seconds=self._max_hours * 3600)
+        """Write the sound to `into`; see `remux.copy_sound`."""
+        return copy_chosen_sound(
+            self._recording(), into, asked=self._audio_track, progress=progress, max_seconds=self._max_hours * 3600
+        )
 
     def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:
-        """Write picture and sound to `into`; see `media.copy_video`."""
-        copy_video(self._recording(), into, progress=progress, max_seconds=self._max_hours * 3600)
+        """Write picture and sound to `into`; see `copy_video.copy_video`."""
+        track = choose_sound(self._recording(), asked=self._audio_track).track
+        copy_video(self._recording(), into, track=track, progress=progress, max_seconds=self._max_hours * 3600)
 
     def fetch_part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """The recording itself: nothing has to be fetched."""
-        path = self._recording()
-        return Part(path, 0.0) if probe(path).has_picture else None
+        return part_of(self._recording(), asked=self._audio_track)
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """Write the chat file's comments to `into`. Raises ChatUnavailable when there is none that can be read."""

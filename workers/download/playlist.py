@@ -1,6 +1,7 @@
 """HLS playlists, read with streamlink's parser and reduced to plain, bounded values. Everything in them is hostile."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,12 +13,17 @@ from shared.source_url import split_address
 MAX_SEGMENTS = 200_000
 MAX_RENDITIONS = 64
 MAX_SEGMENT_SECONDS = 120.0
-MAX_HEIGHT = 1080  # of the picture that is fetched
+MAX_LINES = 1080  # of the picture that is fetched, by its shorter side
+SOURCE_NAMES = frozenset({"chunked", "source"})  # what was streamed, whatever its size
 SOUND_ONLY_CODECS = ("mp4a", "opus", "ac-3", "ec-3", "flac", "alac")
 
 
 class Rendition(NamedTuple):
-    """One way to fetch the recording.  height: 0 for sound alone.  bandwidth: bits per second, 0 when not told."""
+    """One way to fetch the recording.
+
+    bandwidth: bits per second, 0 when not told.  height, width: 0 for sound alone and when not told; a name such as
+    1080p60 tells the height too.  default: sound that players choose.
+    """
 
     name: str
     url: str
@@ -25,6 +31,21 @@ class Rendition(NamedTuple):
     height: int
     fps: float
     sound_only: bool
+    width: int = 0
+    default: bool = False
+
+    @property
+    def lines(self) -> int:
+        """The picture's shorter side, 0 when not told."""
+        return min(self.width, self.height) if self.width else self.height
+
+    @property
+    def portrait(self) -> bool:
+        """Whether the picture is higher than wide."""
+        return self.height > self.width > 0 or self.name.endswith("_portrait")
+
+
+_NAME = re.compile(r"(?P<lines>\d{3,4})p(?P<fps>\d{2,3})?(?![a-zA-Z0-9])")
 
 
 class Resource(NamedTuple):
@@ -58,14 +79,23 @@ def renditions_of(multivariant: Any) -> list[Rendition]:  # noqa: ANN401 - strea
             continue
         for media in playlist.media[:MAX_RENDITIONS]:
             if media.type == "AUDIO" and media.uri:
-                found.setdefault(media.uri, Rendition(media.name, media.uri, 0, 0, 0.0, True))
-        info = playlist.stream_info
-        height = info.resolution.height if info.resolution else 0
-        name = str(info.video or playlist.get_name_pixels() or "")
-        sound_only = name.startswith("audio") or (not height and _only_sound(info.codecs))
-        rate = info.framerate or 0.0
-        found.setdefault(playlist.uri, Rendition(name, playlist.uri, max(info.bandwidth, 0), height, rate, sound_only))
+                sound = Rendition(media.name, media.uri, 0, 0, 0.0, True, default=bool(media.default))
+                found.setdefault(media.uri, sound)
+        found.setdefault(playlist.uri, _rendition(playlist))
     return list(found.values())
+
+
+def _rendition(playlist: Any) -> Rendition:  # noqa: ANN401 - streamlink has no types
+    info = playlist.stream_info
+    names = [str(name) for name in (info.video, playlist.get_name_name(), playlist.get_name_pixels()) if name]
+    name = names[0] if names else ""
+    told = next((match for one in names if (match := _NAME.match(one))), None)
+    width, height = (info.resolution.width, info.resolution.height) if info.resolution else (0, 0)
+    sound_only = name.startswith("audio") or (not height and not told and _only_sound(info.codecs))
+    if told and not height and not sound_only:
+        height = int(told["lines"])
+    rate = info.framerate or float(told["fps"] or 0 if told else 0)
+    return Rendition(name, playlist.uri, max(info.bandwidth, 0), height, rate, sound_only, width)
 
 
 def _only_sound(codecs: Sequence[str]) -> bool:
@@ -75,21 +105,28 @@ def _only_sound(codecs: Sequence[str]) -> bool:
 
 def by_sound(renditions: Sequence[Rendition]) -> list[Rendition]:
     """The cheapest with sound first: sound alone, then the smallest picture."""
-    return sorted(renditions, key=lambda one: (not one.sound_only, one.height, one.bandwidth or math.inf, one.name))
+    return sorted(
+        renditions,
+        key=lambda one: (not one.sound_only, not one.default, one.lines, one.bandwidth or math.inf, one.name),
+    )
 
 
-def by_picture(renditions: Sequence[Rendition], *, max_height: int = MAX_HEIGHT) -> list[Rendition]:
-    """The best picture up to `max_height` first, larger ones last; empty when there is none.
+def by_picture(
+    renditions: Sequence[Rendition], *, max_lines: int = MAX_LINES, portrait: bool = False
+) -> list[Rendition]:
+    """The best picture up to `max_lines` first, larger ones after them; empty when there is none.
 
-    Renditions that don't tell their height count as small.
+    portrait: those higher than wide come first, else they come last.  Renditions that don't tell their size count as
+    small, but for the one that was streamed.
     """
     pictures = [one for one in renditions if not one.sound_only]
-    fitting = [one for one in pictures if one.height <= max_height]
-    larger = [one for one in pictures if one.height > max_height]
-    return [
-        *sorted(fitting, key=lambda one: (-one.height, -one.fps, -one.bandwidth, one.name)),
-        *sorted(larger, key=lambda one: (one.height, one.bandwidth, one.name)),
-    ]
+
+    def rank(one: Rendition) -> tuple[bool, bool, int, float, int, str]:
+        lines = one.lines or (max_lines if one.name in SOURCE_NAMES else 0)
+        larger = lines > max_lines
+        return one.portrait != portrait, larger, lines if larger else -lines, -one.fps, -one.bandwidth, one.name
+
+    return sorted(pictures, key=rank)
 
 
 def parse_master(text: str, url: str) -> list[Rendition] | None:
@@ -122,9 +159,20 @@ def parse_media(text: str, url: str, *, max_seconds: float) -> list[Segment]:
     return segments
 
 
+class _Parser(M3U8Parser):  # type: ignore[type-arg]  # streamlink has no types
+    """Keeps the names of renditions that RFC 8216bis has and streamlink passes over."""
+
+    def get_playlist(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        attributes = self._streaminf or {}
+        playlist = super().get_playlist(*args, **kwargs)
+        info = playlist.stream_info
+        info.video = attributes.get("STABLE-VARIANT-ID") or info.video or attributes.get("NAME")
+        return playlist
+
+
 def _parse(text: str, url: str) -> Any:  # noqa: ANN401 - streamlink has no types
     try:
-        parsed = parse_m3u8(text, base_uri=url, parser=M3U8Parser)
+        parsed = parse_m3u8(text, base_uri=url, parser=_Parser)
     except (ValueError, OverflowError, ArithmeticError) as error:
         raise UnsupportedFormat("The playlist can't be read.") from error
     if len(parsed.segments) > MAX_SEGMENTS or len(parsed.playlists) > MAX_RENDITIONS:

@@ -30,6 +30,8 @@ VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # w
 PLAYLIST_TIMEOUT_S = (10.0, 20.0)
 CONNECTIONS = 16
 NOBODYS = "Twitch lets nobody play this video; it is private or has been deleted."
+# In the order Twitch prefers for sources of more than 1080 lines or less than 6 Mbit/s; without, they are not listed.
+CODECS = ["av1", "h265", "h264"]
 T = TypeVar("T")
 
 
@@ -48,7 +50,7 @@ def is_twitch_host(host: str) -> bool:
 class Resolver:
     """Finds the playlists of one VOD; keeps the session that segments are fetched with.
 
-    call: what each request goes through, such as a circuit breaker; streamlink's for a token and the playlist are one.
+    portrait: renditions higher than wide come first.  call: what each request goes through, such as a circuit breaker; streamlink's for a token and the playlist are one.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Resolver:
         client_id: str,
         host_map: Mapping[str, str],
         max_hours: float,
+        portrait: bool = False,
         retry: RetryPolicy = EXTERNAL,
         call: Call = unguarded,
     ) -> None:
         self._video_id = video_id
         self._client_id = client_id
         self._max_s = max_hours * 3600
+        self._portrait = portrait
         self._retry = retry
         self._call = call
         self._answers: list[_Answer] = []
@@ -83,7 +87,7 @@ class Resolver:
     def load(self, purpose: Purpose) -> Playlist | None:
         """The playlist to fetch for sound or for the picture; None when there is no picture."""
         renditions = self.renditions()
-        ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions)
+        ranked = by_sound(renditions) if purpose == "sound" else by_picture(renditions, portrait=self._portrait)
         for rendition in ranked:
             found = self._text(rendition.url)
             if found is not None:
@@ -100,7 +104,7 @@ class Resolver:
             check_status(response, "Twitch")
             if response.status_code != 200:
                 return None
-            return response.content.decode("utf-8", errors="replace"), response.url
+            return response.content.decode("utf-8-sig", errors="replace"), response.url
 
         return self._tried(get)
 
@@ -110,7 +114,7 @@ class Resolver:
     def _renditions_once(self) -> list[Rendition]:
         self._answers.clear()
         _, plugin, url = self._streamlink.resolve_url_no_redirect(f"https://www.twitch.tv/videos/{self._video_id}")
-        options = Options({"api-header": [("Client-ID", self._client_id)]})
+        options = Options({"api-header": [("Client-ID", self._client_id)], "supported-codecs": CODECS})
         try:
             streams = plugin(self._streamlink, url, options).streams()
         except StreamlinkError as error:

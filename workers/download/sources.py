@@ -32,10 +32,14 @@ class ChatSummary(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A local media file that holds a piece of the recording: its time 0 is the recording's `begins_at_seconds`."""
+    """A local media file that holds a piece of the recording.
+
+    begins_at_seconds: what of the recording the file's timestamp 0 is.  sound: which of its sound tracks, from 0.
+    """
 
     path: Path
     begins_at_seconds: float
+    sound: int = 0
 
 
 class Source(Protocol):

@@ -17,6 +17,7 @@ from workers.download.resolver import Resolver
 from workers.download.sources import ChatSummary, Part, Video
 from workers.download.vod_chat import ChatSettings, fetch_chat
 from workers.media.audio_track import Sound
+from workers.media.sound_choice import check_track
 
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
 
@@ -24,7 +25,8 @@ _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4
 class TwitchSource:
     """One VOD.
 
-    max_hours: longer ones are refused.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
+    max_hours: longer ones are refused.  audio_track: None, or 1, the only one.  portrait: renditions higher than wide
+    come first.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
     fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
     segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  call: what each request goes through,
     such as a circuit breaker.
@@ -37,6 +39,8 @@ class TwitchSource:
         client_id: str,
         host_map: Mapping[str, str],
         max_hours: float,
+        audio_track: int | None = None,
+        portrait: bool = False,
         segments_at_once: int = 6,
         chat_ranges: int = 4,
         min_free_bytes: int = 1 << 30,
@@ -49,10 +53,17 @@ class TwitchSource:
             raise ValueError("A VOD is named by its number.")
         self._id = video_id
         self._max_hours = max_hours
+        self._audio_track = audio_track
         self._retry = retry
         self._chat_settings = ChatSettings(ranges=chat_ranges, retry=retry)
         self._resolver = Resolver(
-            video_id, client_id=client_id, host_map=host_map, max_hours=max_hours, retry=retry, call=call
+            video_id,
+            client_id=client_id,
+            host_map=host_map,
+            max_hours=max_hours,
+            portrait=portrait,
+            retry=retry,
+            call=call,
         )
         self._graphql = Graphql(self._resolver.session, client_id=client_id, guard=call)
         self._recording = HlsRecording(
@@ -67,9 +78,10 @@ class TwitchSource:
     def describe(self) -> Video:
         """What Twitch says about the VOD.
 
-        Raises VideoNotFound, VideoNotReady (live or not processed), VideoSizeExceeded, VideoUnavailable (private,
+        Raises InvalidRequest (another sound track than the first), VideoNotFound, VideoNotReady (live or not processed), VideoSizeExceeded, VideoUnavailable (private,
         deleted, for subscribers only), RateLimitExceeded, ExternalServiceError and the network errors.
         """
+        check_track(self._audio_track, 1)
         found = self._metadata()
         if found.status == "RECORDING":
             raise VideoNotReady("The stream is still live.")

@@ -25,10 +25,15 @@ ADTS_HEADER_BYTES = 7
 
 
 class Sound(NamedTuple):
-    """The sound track as fetched: its real length and what the user should know about it."""
+    """The sound track as fetched: its real length and what the user should know about it.
+
+    track: which of the recording's `tracks` it is, from 1.
+    """
 
     duration_seconds: float
     warnings: tuple[str, ...] = ()
+    track: int = 1
+    tracks: int = 1
 
 
 class CannotCopy(Exception):

@@ -13,21 +13,16 @@ import numpy as np
 
 from shared.errors import FileMissing, ProcessingTimeout, UnclassifiedError, UnsupportedFormat
 from shared.net.edges import exit_error, shortage
+from workers.media.clip_filters import encoder_clock, picture_filter, sound_filter
+from workers.media.cut_point import CutPoint, find_cut
 from workers.media.ffmpeg import dying_with_us
 
 TIMEOUT_BASE_S, TIMEOUT_PER_S = 60.0, 20.0  # for a clip: so much, and so much a second of it
-SEEK_MARGIN_S = 12.0  # decoded before the start at most, so that sound and picture begin together
-MAX_HEIGHT = 1080
 THUMBNAIL_WIDTH = 640
-_VERTICAL = "crop='min(iw,ih*9/16)':ih,scale=720:1280"
-_PLAIN = f"scale=-2:'trunc(min({MAX_HEIGHT},ih)/2)*2'"
 # By its own choice x264 takes a thread a core and looks ahead in one more that it does not wait for: the same clip then
 # differs from run to run.
 _SAME_EACH_TIME = "threads=4:sync-lookahead=0"
-_DEMUXERS = {
-    ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".ts": "mpegts", ".mkv": "matroska", ".webm": "matroska",
-    ".flv": "flv",
-}  # fmt: skip
+_SDR_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 _THUMBNAIL_FRAMES = 40
 
 
@@ -38,34 +33,42 @@ def cut_clip(
     start_s: float,
     end_s: float,
     into: Path,
+    sound: int = 0,
     vertical: bool = False,
     ffmpeg: str,
 ) -> None:
     """Write start_s to end_s of the recording as H.264/AAC mp4 that can be played while it loads.
 
-    part: a local file whose first second is the recording's `begins_at_s`.  vertical: the middle as 9:16, 720 x 1280.
-    The whole clip is encoded again, so it begins at start_s and not at the key frame before.  Raises FileMissing,
-    UnsupportedFormat, ProcessingTimeout, InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and
-    UnclassifiedError when there is no working ffmpeg.
+    part: a local file whose timestamp 0 is the recording's `begins_at_s`.  sound: which of its sound tracks, from 0.
+    vertical: the middle as 9:16, 720 x 1280.  Everything is encoded again, so that the clip begins with the picture
+    nearest to start_s and not at the key frame before.  Raises FileMissing, UnsupportedFormat, ProcessingTimeout,
+    InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and UnclassifiedError when there is no working
+    ffmpeg.
     """
     if not part.is_file():
         raise FileMissing("The piece of the recording to cut from is not there.")
-    start, length = max(0.0, start_s - begins_at_s), end_s - start_s
-    if length <= 0:
+    if end_s <= start_s:
         raise UnsupportedFormat("The clip would be empty.")
-    demuxer = _DEMUXERS.get(part.suffix.lower())
-    # Seeking with -ss before -i decodes from the key frame before and drops what comes before `start`: exact and fast.
-    command = [
-        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2",
-        "-protocol_whitelist", "file", *(("-f", demuxer) if demuxer else ()),
-        "-ss", f"{start:.3f}", "-i", f"file:{part.resolve()}", "-t", f"{length:.3f}",
-        "-map", "0:v:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
-        "-vf", _VERTICAL if vertical else _PLAIN, "-c:v", "libx264", "-preset", "veryfast", "-crf", "21",
-        "-x264-params", _SAME_EACH_TIME, "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-ac", "2",
-        "-movflags", "+faststart", "-f", "mp4",
-    ]  # fmt: skip
-    _write(command, into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * length)
+    cut = find_cut(part, start_s=start_s - begins_at_s, end_s=end_s - begins_at_s, sound=sound)
+    _write(
+        _command(part, cut, sound, vertical, ffmpeg), into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * (end_s - start_s)
+    )
     _check(into)
+
+
+def _command(part: Path, cut: CutPoint, sound: int, vertical: bool, ffmpeg: str) -> list[str]:
+    # The file's own clock is kept up to the filters, which cut to the picture; -ss only spares reading all before it.
+    seek = () if cut.seek_s is None else ("-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{cut.seek_s:.6f}")
+    sounds = ("-map", f"0:a:{sound}", "-af", sound_filter(cut), "-c:a", "aac", "-b:a", "160k", "-ac", "2")
+    return [
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2", "-copyts",
+        "-protocol_whitelist", "file", "-f", cut.demuxer, *seek, "-i", f"file:{part.resolve()}",
+        "-map", "0:V:0", "-vf", picture_filter(cut, vertical=vertical), *(sounds if cut.has_sound else ()),
+        "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock(cut.rate),
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-x264-params", _SAME_EACH_TIME,
+        "-pix_fmt", "yuv420p", *(_SDR_TAGS if cut.hdr else ()), "-movflags", "+faststart", "-f", "mp4",
+    ]  # fmt: skip
 
 
 def _write(command: list[str], into: Path, *, timeout_s: float) -> None:

@@ -23,14 +23,17 @@ from workers.media.demuxers import converted_errors
 
 MICROSECONDS = 1_000_000  # of libavformat's clock for a whole file
 REPORT_EVERY_S = 0.5
+LEAD_IN_S = 0.1  # encoders begin the sound with some samples that belong before its beginning
 LONGEST_BELIEVED_S = 30 * 24 * 3600.0  # headers that tell more are wrong
 DAMAGED_READS_ALLOWED = 1000
 
 
-def sound_of(source: InputContainer) -> AudioStream | None:
-    """The sound track that players choose: the one with most channels and packets."""
-    best = source.streams.best("audio")
-    return best if isinstance(best, AudioStream) else None
+def sound_of(source: InputContainer, track: int | None = None) -> AudioStream | None:
+    """Sound track `track`, from 1; else the one that players choose: the default one, else the first."""
+    tracks = source.streams.audio
+    if track is not None:
+        return tracks[track - 1] if track <= len(tracks) else None
+    return next((one for one in tracks if one.disposition & Disposition.default), tracks[0] if tracks else None)
 
 
 def picture_of(source: InputContainer) -> VideoStream | None:
@@ -41,15 +44,22 @@ def picture_of(source: InputContainer) -> VideoStream | None:
     return found if found is not None and found.codec_context and found.codec_context.width else None
 
 
-def zero_of(source: InputContainer) -> float:
-    """The timestamp, in seconds, that players show as 0:00."""
-    chosen = [stream for stream in (sound_of(source), picture_of(source)) if stream is not None]
-    starts = [
-        float(stream.start_time * stream.time_base)
-        for stream in chosen
-        if stream.start_time is not None and stream.time_base
-    ]
-    return min(starts) if starts else (source.start_time or 0) / MICROSECONDS
+def zero_of(source: InputContainer, track: int | None = None) -> float:
+    """The timestamp, in seconds, that is 0:00 of the recording: where the first of picture and sound begins.
+
+    Sound that begins a little earlier than the picture is the encoder's lead-in, and not heard.
+    """
+    sound_s, picture_s = _begins(sound_of(source, track)), _begins(picture_of(source))
+    if sound_s is None or picture_s is None:
+        found = picture_s if sound_s is None else sound_s
+        return found if found is not None else (source.start_time or 0) / MICROSECONDS
+    return picture_s if 0 <= picture_s - sound_s <= LEAD_IN_S else min(sound_s, picture_s)
+
+
+def _begins(stream: Stream | None) -> float | None:
+    if stream is None or stream.start_time is None or not stream.time_base:
+        return None
+    return float(stream.start_time * stream.time_base)
 
 
 def duration_of(source: InputContainer) -> float | None:
@@ -124,9 +134,9 @@ class Meter:
         self._progress(self._done)
 
 
-def needed_sound(source: InputContainer) -> AudioStream:
+def needed_sound(source: InputContainer, track: int | None = None) -> AudioStream:
     """The sound track. Raises UnsupportedFormat when there is none."""
-    stream = sound_of(source)
+    stream = sound_of(source, track)
     if stream is None:
         raise UnsupportedFormat("The recording has no sound.")
     return stream

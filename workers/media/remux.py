@@ -28,7 +28,6 @@ from workers.media.demux import (
     zero_of,
 )
 from workers.media.demuxers import open_media
-from workers.media.video_track import PictureTrack, picture_track
 
 CUT_SHORT_S = 5.0  # missing at the end: more than rounding
 
@@ -50,6 +49,7 @@ class MediaInfo(NamedTuple):
     width: int | None
     height: int | None
     fps: float | None
+    sound_tracks: int = 0
 
 
 def probe(path: Path, *, demuxer: str | None = None) -> MediaInfo:
@@ -67,56 +67,54 @@ def probe(path: Path, *, demuxer: str | None = None) -> MediaInfo:
             width=picture.codec_context.width if picture else None,
             height=picture.codec_context.height if picture else None,
             fps=round(float(rate), 3) if rate else None,
+            sound_tracks=len(source.streams.audio),
         )
 
 
-def copy_sound(
-    source: Path, into: Path, *, progress: Progress, demuxer: str | None = None, max_seconds: float = math.inf
-) -> Sound:
-    """Write the sound track of `source` to `into` (m4a), not re-encoded where an m4a can hold it.
+def zero_s(path: Path, *, track: int | None = None) -> float:
+    """The timestamp in the file at `path` that is 0:00 of the recording; see `demux.zero_of`."""
+    with open_media(path) as source:
+        return zero_of(source, track)
 
-    Holes of up to half an hour become silence. Raises UnsupportedFormat when there is no sound that can be read,
-    VideoSizeExceeded beyond `max_seconds`, InsufficientStorage.
+
+def copy_sound(
+    source: Path,
+    into: Path,
+    *,
+    progress: Progress,
+    track: int | None = None,
+    demuxer: str | None = None,
+    max_seconds: float = math.inf,
+) -> Sound:
+    """Write a sound track of `source` to `into` (m4a), not re-encoded where an m4a can hold it.
+
+    track: which one, from 1; None for the default one.  Holes of up to half an hour become silence.  Raises
+    UnsupportedFormat when there is no sound that can be read, VideoSizeExceeded beyond `max_seconds`,
+    InsufficientStorage.
     """
 
     def write(make: MakeTrack) -> Sound:
         with open_media(source, demuxer) as recording, mp4_output(into) as output:
-            return _write_sound(recording, output, make, Meter(recording, progress, max_seconds))
+            return _write_sound(recording, output, make, track, Meter(recording, progress, max_seconds))
 
     try:
         sound = write(CopiedTrack)
     except CannotCopy as reason:
-        sound = write(_encoder(str(reason)))
+        sound = write(encoder_for(str(reason)))
     progress(1.0)
     return sound
 
 
-def copy_video(
-    source: Path, into: Path, *, progress: Progress, demuxer: str | None = None, max_seconds: float = math.inf
-) -> None:
-    """Write picture and sound of `source` to `into` (mp4), not re-encoded where an mp4 can hold them.
-
-    Raises UnsupportedFormat when there is no picture, VideoSizeExceeded beyond `max_seconds`, InsufficientStorage.
-    """
-
-    def write(make: MakeTrack) -> None:
-        with open_media(source, demuxer) as recording, mp4_output(into) as output:
-            _write_video(recording, output, make, Meter(recording, progress, max_seconds))
-
-    try:
-        write(CopiedTrack)
-    except CannotCopy as reason:
-        write(_encoder(str(reason)))
-    progress(1.0)
+def encoder_for(reason: str) -> MakeTrack:
+    """Makes tracks that are encoded anew, and say the reason."""
+    return lambda output, stream, zero: EncodedTrack(output, stream, zero, reason)
 
 
-def _encoder(reason: str) -> MakeTrack:
-    return lambda output, stream, zero_s: EncodedTrack(output, stream, zero_s, reason)
-
-
-def _write_sound(recording: InputContainer, output: OutputContainer, make: MakeTrack, meter: Meter) -> Sound:
-    stream = needed_sound(recording)
-    track = make(output, stream, zero_of(recording))
+def _write_sound(
+    recording: InputContainer, output: OutputContainer, make: MakeTrack, number: int | None, meter: Meter
+) -> Sound:
+    stream = needed_sound(recording, number)
+    track = make(output, stream, zero_of(recording, number))
 
     def put(packet: Packet[Any]) -> None:
         track.put(packet)
@@ -127,33 +125,7 @@ def _write_sound(recording: InputContainer, output: OutputContainer, make: MakeT
     seconds = track.clock.seconds
     if not seconds:
         raise UnsupportedFormat("The recording has a sound track, but no sound in it that can be read.")
-    warnings = (*_choice(recording), *track.warnings(), *_cut_short(stream, seconds, whole=whole))
-    return Sound(round(seconds, 3), warnings)
-
-
-def _write_video(recording: InputContainer, output: OutputContainer, make: MakeTrack, meter: Meter) -> None:
-    picture, sound = picture_of(recording), sound_of(recording)
-    if picture is None:
-        raise UnsupportedFormat("The recording has no picture.")
-    zero_s = zero_of(recording)
-    tracks: dict[int, SoundTrack | PictureTrack] = {picture.index: picture_track(output, picture, zero_s)}
-    if sound is not None:
-        tracks[sound.index] = make(output, sound, zero_s)
-
-    def put(packet: Packet[Any]) -> None:
-        at_s = float(packet.dts * packet.time_base) - zero_s if packet.dts is not None else 0.0
-        pos = packet.pos  # gone once it is written
-        tracks[packet.stream_index].put(packet)
-        meter.at(at_s, pos)
-
-    read_packets(recording, (picture, sound) if sound else (picture,), put)
-    for track in tracks.values():
-        track.finish()
-
-
-def _choice(recording: InputContainer) -> tuple[str, ...]:
-    count = len(recording.streams.audio)
-    return (f"The recording has {count} sound tracks; its main one was used.",) if count > 1 else ()
+    return Sound(round(seconds, 3), (*track.warnings(), *_cut_short(stream, seconds, whole=whole)))
 
 
 def _cut_short(stream: AudioStream, seconds: float, *, whole: bool) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ PIECE_S = 1800.0
 SEARCH_S = 120.0  # how far before a piece's longest end its silence is looked for
 QUIET_S = 0.5  # length of the silence
 STEP_S = 0.02  # grid of the search
-FORMAT = 1  # of the kept files; raise it when their content changes
+FORMAT = 2  # of the kept files; raise it when their content changes
 
 
 def plan(audio: Path, *, piece_s: float = PIECE_S) -> tuple[Span, ...]:

@@ -15,6 +15,7 @@ from shared.net.edges import shortage
 BUNDLED_NAME = "tiny.en"
 MULTILINGUAL_VOCABULARY = 51_865  # CTranslate2 tells English-only models by having fewer entries
 AUTO = "auto"
+DEFAULT_LANGUAGE = "en"  # of a job whose options name none
 ENGLISH_ONLY = frozenset({"en"})
 
 

@@ -1,5 +1,6 @@
 """Speech recognition on this machine with faster-whisper."""
 
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,8 @@ from workers.media.cutting import Span
 from workers.media.speech_samples import read_samples
 from workers.transcription.chunks import PieceStore, plan
 from workers.transcription.hallucinations import is_unlikely, without_loops
-from workers.transcription.models import ENGLISH_ONLY, languages_of, load, name_of, whisper_language
+from workers.transcription.language import Clarity, elected, joint, windows
+from workers.transcription.models import DEFAULT_LANGUAGE, ENGLISH_ONLY, languages_of, load, name_of, whisper_language
 from workers.transcription.transcript import Transcript, Word, transcript_of
 
 BATCH = 4  # stretches of up to 30 s decoded at once: as fast as 8 on two cores, and heard of twice as often
@@ -32,13 +34,15 @@ class _Piece(NamedTuple):
     language: str | None
     words: list[Word]
     unlikely: int
+    clarity: Clarity
 
     def as_dict(self) -> dict[str, Any]:
-        return {"language": self.language, "words": [list(word) for word in self.words], "unlikely": self.unlikely}
+        return {**self._asdict(), "words": [list(word) for word in self.words], "clarity": list(self.clarity)}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> "_Piece":
-        return cls(kept["language"], [Word(*word) for word in kept["words"]], kept["unlikely"])
+        words = [Word(*word) for word in kept["words"]]
+        return cls(kept["language"], words, kept["unlikely"], Clarity(*kept["clarity"]))
 
 
 class WhisperTranscriber:
@@ -59,6 +63,7 @@ class WhisperTranscriber:
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
         """The words in `audio`, piece by piece in order; a piece kept in `work` is not heard again.
 
+        A model that knows English only gives no words, and a warning, for what is not English.
         Raises UnsupportedLanguage, UnsupportedFormat, TranscriptionServiceError.
         """
         asked = whisper_language(language, self._model)
@@ -66,20 +71,85 @@ class WhisperTranscriber:
         with _Background(progress) as background:
             spans = background.run(lambda: plan(audio, piece_s=PIECE_S))
             total_s = max(spans[-1].end, 1e-3) if spans else 1e-3
+            kept = [found for span in spans if (found := store.load(span)) is not None]
+            if len(spans) > 1 and not kept and self._listen_around(audio, total_s, background).is_other_language:
+                return self._nothing(total_s)
+            spoken = self._spoken(audio, asked, total_s, background)
             pieces: list[_Piece] = []
             for span in spans:
-                heard = asked or next((piece.language for piece in pieces if piece.words), None)
-                kept = store.load(span)
-                piece = _Piece.from_dict(kept) if kept else self._hear(audio, span, heard, total_s, background)
-                if not kept:
-                    store.save(span, piece.as_dict())
-                pieces.append(piece)
+                pieces.append(self._piece(audio, span, spoken or _first_language(pieces), total_s, store, background))
                 background.done(span.end / total_s)
-        return self._joined(pieces, asked, spans[-1].end if spans else 0.0)
+        if self._english_only and joint(piece.clarity for piece in pieces).is_other_language:
+            return self._nothing(total_s)
+        return self._joined(pieces, asked, spoken, spans[-1].end if spans else 0.0)
+
+    @property
+    def _english_only(self) -> bool:
+        return languages_of(self._model) == ENGLISH_ONLY
+
+    def _piece(
+        self,
+        audio: Path,
+        span: Span,
+        language: str | None,
+        total_s: float,
+        store: PieceStore,
+        background: "_Background",
+    ) -> _Piece:
+        kept = store.load(span)
+        if kept is not None:
+            return _Piece.from_dict(kept)
+        piece = self._hear(audio, span, language, total_s, background)
+        store.save(span, piece.as_dict())
+        return piece
+
+    def _listen_around(self, audio: Path, total_s: float, background: "_Background") -> Clarity:
+        """How clear some windows are to a model that knows English only, before all of a long recording is heard."""
+        found = Clarity()
+        if not self._english_only:
+            return found
+        for start_s, end_s in windows(total_s):
+            for stretch in self._segments(audio, start_s, end_s, "en", background)[0]:
+                found = found.with_stretch(stretch)
+        return found
+
+    def _spoken(self, audio: Path, asked: str | None, total_s: float, background: "_Background") -> str | None:
+        """The language to write: what was asked for, but for English, which nobody may have thought about.
+
+        A multilingual model is asked what some windows are in.
+        """
+        if asked != DEFAULT_LANGUAGE or self._english_only:
+            return asked
+        model = background.run(lambda: load(self._model, self._threads))
+        votes: list[tuple[str, float]] = []
+        for start_s, end_s in windows(total_s):
+            samples = background.run(functools.partial(read_samples, audio, start_s, end_s))
+            language, probability, _ = background.run(
+                functools.partial(model.detect_language, samples, vad_filter=True)
+            )
+            votes.append((language, probability))
+        return elected(votes) or asked
 
     def _hear(self, audio: Path, span: Span, language: str | None, total_s: float, background: "_Background") -> _Piece:
+        segments, found = self._segments(audio, span.start, span.end, language, background)
+        words: list[Word] = []
+        unlikely = 0
+        clarity = Clarity()
+        for segment in segments:
+            clarity = clarity.with_stretch(segment)
+            if is_unlikely(segment):
+                unlikely += 1
+            else:
+                words += _words_of(segment, span)
+            background.done((span.start + segment.end) / total_s)
+        return _Piece(found if words else None, without_loops(words), unlikely, clarity)
+
+    def _segments(
+        self, audio: Path, start_s: float, end_s: float, language: str | None, background: "_Background"
+    ) -> tuple[Iterator[Segment], str]:
+        """What is heard from start_s to end_s, times from start_s, and the language it is in."""
         pipeline = background.run(lambda: faster_whisper.BatchedInferencePipeline(load(self._model, self._threads)))
-        samples = background.run(lambda: read_samples(audio, span.start, span.end))
+        samples = background.run(lambda: read_samples(audio, start_s, end_s))
         segments, info = background.run(
             lambda: pipeline.transcribe(
                 samples,
@@ -91,33 +161,45 @@ class WhisperTranscriber:
                 word_timestamps=True,
             )
         )
-        words: list[Word] = []
-        unlikely = 0
-        for segment in background.each(segments):
-            if is_unlikely(segment):
-                unlikely += 1
-            else:
-                words += _words_of(segment, span)
-            background.done((span.start + segment.end) / total_s)
-        return _Piece(info.language if words else None, without_loops(words), unlikely)
+        return background.each(segments), info.language
 
-    def _joined(self, pieces: list[_Piece], asked: str | None, duration_s: float) -> Transcript:
+    def _nothing(self, duration_s: float) -> Transcript:
+        told = (
+            f"The speech does not sound like English, which is all that the speech model {name_of(self._model)} knows, "
+            "so no words were written down. Use Deepgram, or set WHISPER_MODEL to a multilingual model."
+        )
+        return self._transcript([], None, duration_s, [told])
+
+    def _joined(self, pieces: list[_Piece], asked: str | None, spoken: str | None, duration_s: float) -> Transcript:
         words = [word for piece in pieces for word in piece.words]
         unlikely = sum(piece.unlikely for piece in pieces)
         warnings = [] if words else [NO_SPEECH]
-        if asked is None and words and languages_of(self._model) == ENGLISH_ONLY:
-            warnings.append("The speech model knows English only, so the language was not detected.")
+        if spoken != asked:
+            warnings.append(f"The speech is not in the language {asked} but in {spoken}, in which it was written down.")
+        if asked is None and words and self._english_only and not joint(piece.clarity for piece in pieces).is_judged:
+            warnings.append(
+                "There is too little speech to tell whether it is English, all that the speech model knows."
+            )
         if unlikely:
             warnings.append(f"{unlikely} stretches of sound were too unclear to be written down.")
+        return self._transcript(words, spoken or _first_language(pieces), duration_s, warnings)
+
+    def _transcript(
+        self, words: list[Word], language: str | None, duration_s: float, warnings: list[str]
+    ) -> Transcript:
         return transcript_of(
             words,
-            language=asked or next((piece.language for piece in pieces if piece.words), None),
+            language=language,
             provider="whisper",
             model=name_of(self._model),
             duration_seconds=duration_s,
             cost_estimate_usd=0.0,
             warnings=tuple(warnings),
         )
+
+
+def _first_language(pieces: list[_Piece]) -> str | None:
+    return next((piece.language for piece in pieces if piece.words), None)
 
 
 def _words_of(segment: Segment, span: Span) -> Iterator[Word]:
