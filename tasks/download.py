@@ -4,7 +4,7 @@ from shared.files import AUDIO, VIDEO
 from shared.jobs import Job
 from shared.progress import Progress, share_of
 from tasks.sources import source_of
-from tasks.speech import transcriber_of
+from tasks.speech import is_named, transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
 from workers.media.sound_choice import silence_told
@@ -15,8 +15,10 @@ SOUND_SHARE_OF_FULL = 0.1  # the sound is a small part of what `video: full` fet
 @stage("download", limits=Limits(stall_s=180, base_s=1800, per_hour_s=3600))
 def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Look the recording up and fetch its sound, and its picture when all of it is wanted."""
-    # What can't be transcribed is told before anything is fetched.
-    transcriber_of(job).check(job.options.language)
+    transcriber = transcriber_of(job)
+    if transcriber is not None and is_named(job):
+        # What can't be transcribed is told before anything is fetched.
+        transcriber.check(job.options.language)
     source = source_of(job)
     video = source.describe()
     full = job.options.video == "full"

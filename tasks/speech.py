@@ -13,10 +13,15 @@ from workers.transcription.transcript import Transcriber
 from workers.transcription.whisper import WhisperTranscriber
 
 
-def transcriber_of(job: Job) -> Transcriber:
-    """The transcriber that the job asks for, else the settings; `auto` falls back from Deepgram to this machine."""
+def transcriber_of(job: Job) -> Transcriber | None:
+    """The transcriber that the job asks for, else the settings; None for "none".
+
+    `auto` falls back from Deepgram to this machine.
+    """
     config = settings()
     kind = job.options.transcriber or config.transcriber
+    if kind == "none":
+        return None
     if kind == "auto":
         if not config.deepgram_api_key:
             return _whisper(config)
@@ -26,6 +31,11 @@ def transcriber_of(job: Job) -> Transcriber:
             raise InvalidRequest("This server has no DEEPGRAM_API_KEY.")
         return _deepgram(config, config.deepgram_api_key)
     return _whisper(config)
+
+
+def is_named(job: Job) -> bool:
+    """Whether the user asked for one transcriber by its name: then what it can't do is an error, else a warning."""
+    return job.options.transcriber in ("deepgram", "whisper")
 
 
 def _whisper(config: Settings) -> Transcriber:

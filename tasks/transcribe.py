@@ -1,11 +1,11 @@
 """The transcribe stage."""
 
-from shared.errors import KlipError
+from shared.errors import KlipError, UnsupportedLanguage
 from shared.files import AUDIO
 from shared.jobs import Job
 from shared.progress import Progress
 from tasks.checkpoints import Checkpoints
-from tasks.speech import transcriber_of
+from tasks.speech import is_named, transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
 from workers.transcription.transcript import write_files
@@ -13,14 +13,24 @@ from workers.transcription.transcript import write_files
 
 @stage("transcribe", limits=Limits(stall_s=600, base_s=900, per_hour_s=3600))
 def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
-    """Turn the sound into words with times."""
+    """Turn the sound into words with times.
+
+    A language that can't be written down costs the words and not the job, unless its transcriber was asked for by name.
+    """
+    transcriber = transcriber_of(job)
+    if transcriber is None:
+        return Outcome(warnings=("No words were recognised, as was asked for.",))
     audio = work.fetch(AUDIO.name)
     pieces = Checkpoints(work, work.subfolder("pieces"))
     pieces.restore()
     try:
-        transcript = transcriber_of(job).transcribe(
+        transcript = transcriber.transcribe(
             audio, language=job.options.language, work=pieces.folder, progress=pieces.kept_with(report)
         )
+    except UnsupportedLanguage as error:
+        if is_named(job):
+            raise
+        return Outcome(warnings=(f"No words were recognised. {error.detail}",))
     except KlipError:
         pieces.keep()
         raise

@@ -12,6 +12,7 @@ import numpy.typing as npt
 DATA = Path(__file__).parent / "data"
 SPEECH = DATA / "speech_en.m4a"
 SPEECH_TEXT = DATA / "speech_en.txt"
+SPANISH = DATA / "speech_es.m4a"
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc=s=160x90:r=25")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25")

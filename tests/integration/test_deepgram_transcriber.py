@@ -28,7 +28,7 @@ from shared.errors import (
     VideoSizeExceeded,
 )
 from shared.progress import silent
-from tests.recordings import ffmpeg, tone
+from tests.recordings import SPEECH, ffmpeg, tone
 from workers.media.cutting import Span
 from workers.transcription import deepgram, deepgram_api
 from workers.transcription.chunks import plan
@@ -352,3 +352,37 @@ def test_a_cancelled_job_stops_waiting_at_once(
 def test_what_is_no_language_code_is_refused_before_any_work(transcriber: MakeTranscriber, language: str) -> None:
     with pytest.raises(UnsupportedLanguage):
         transcriber().check(language)
+
+
+def test_silence_about_sound_with_a_voice_is_asked_about_once_more(
+    peer: Peer, transcriber: MakeTranscriber, tmp_path: Path
+) -> None:
+    # Given an answer without words to half a minute of speech, and the next one as it should be
+    peer.fault(lie="silent")
+    # When it is transcribed
+    transcript = hear(transcriber(), SPEECH, tmp_path)
+    # Then the second answer counts
+    assert len(peer.requests()) == 2
+    assert transcript.words
+    assert transcript.warnings == ()
+
+
+def test_silence_about_a_voice_that_stays_is_told(peer: Peer, transcriber: MakeTranscriber, tmp_path: Path) -> None:
+    peer.fault(lie="silent", times=5)
+
+    transcript = hear(transcriber(), SPEECH, tmp_path)
+
+    assert len(peer.requests()) == 2
+    assert transcript.words == ()
+    assert "nothing down, asked twice, for 30 s of sound in which somebody speaks" in transcript.warnings[0]
+
+
+def test_silence_about_sound_without_a_voice_is_believed(
+    peer: Peer, transcriber: MakeTranscriber, sound: Path, tmp_path: Path
+) -> None:
+    peer.fault(lie="silent", times=5)
+
+    transcript = hear(transcriber(), sound, tmp_path)
+
+    assert len(peer.requests()) == 1
+    assert transcript.warnings == ("No speech was found in the sound.",)

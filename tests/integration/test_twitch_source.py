@@ -13,6 +13,8 @@ from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 from workers.download.twitch import TwitchSource
 from workers.media.audio_track import Sound
+from workers.media.clips import cut_clip
+from workers.media.ffmpeg import ffmpeg_path
 from workers.media.remux import probe
 
 SECONDS = 48.0
@@ -194,6 +196,29 @@ def test_a_part_fetches_only_the_segments_under_it_and_shares_them(twitch: Twitc
     assert probe(first.path).duration_s == pytest.approx(6.0, abs=0.1)
     assert probe(second.path).duration_s == pytest.approx(8.0, abs=0.1)
     assert twitch.asked("segment:chunked/") == {f"{number}.ts": 1 for number in range(10, 15)}
+
+
+def test_a_source_in_hevc_is_asked_for_and_cut_from(twitch: TwitchPeer, tmp_path: Path) -> None:
+    # Given a VOD whose source is listed only for those who say that they play H.265
+    twitch.fresh(seconds=16, media="fmp4", source_codec="h265")
+    # When a clip is made of it
+    part = twitch.source().fetch_part(5, 9, work=tmp_path)
+    assert part is not None
+    cut_clip(
+        part.path,
+        begins_at_s=part.begins_at_seconds,
+        sound=part.sound,
+        start_s=5,
+        end_s=9,
+        into=tmp_path / "clip.mp4",
+        ffmpeg=ffmpeg_path(),
+    )
+    # Then it is made of the source
+    assert probe(part.path).video_codec == "hevc"
+    assert set(twitch.stats()["bytes"]) <= {"chunked", "other", "gql"}
+    clip = probe(tmp_path / "clip.mp4")
+    assert (clip.video_codec, clip.has_sound) == ("h264", True)
+    assert clip.duration_s == pytest.approx(4.0, abs=0.05)
 
 
 def test_a_vod_of_sound_alone_has_no_parts(twitch: TwitchPeer, tmp_path: Path) -> None:

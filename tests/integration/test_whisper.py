@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import UnsupportedLanguage
 from shared.progress import silent
-from tests.recordings import SPEECH, SPEECH_TEXT, ffmpeg
+from tests.recordings import SPANISH, SPEECH, SPEECH_TEXT, ffmpeg
 from workers.transcription import whisper
 from workers.transcription.chunks import plan
 from workers.transcription.transcript import Transcript
@@ -112,8 +112,30 @@ def test_english_and_auto_are_accepted(language: str) -> None:
     WhisperTranscriber(None, threads=THREADS).check(language)
 
 
-def test_auto_with_an_english_model_says_that_nothing_was_detected(tmp_path: Path, opening: Path) -> None:
+def test_auto_with_an_english_model_writes_what_sounds_like_english(tmp_path: Path, opening: Path) -> None:
     transcript = hear(opening, tmp_path, language="auto")
 
     assert transcript.language == "en"
-    assert "not detected" in transcript.warnings[0]
+    assert transcript.warnings == ()
+
+
+@pytest.mark.parametrize("language", ["en", "auto"])
+def test_another_language_than_english_gives_a_warning_and_no_invented_words(tmp_path: Path, language: str) -> None:
+    transcript = hear(SPANISH, tmp_path, language=language)
+
+    assert (transcript.words, transcript.text, transcript.language) == ((), "", None)
+    assert transcript.confidence is None
+    assert len(transcript.warnings) == 1
+    assert "does not sound like English" in transcript.warnings[0]
+
+
+def test_a_long_recording_in_another_language_is_recognised_before_all_of_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given Spanish in pieces of at most 20 s
+    monkeypatch.setattr(whisper, "PIECE_S", 20.0)
+    # When it is transcribed
+    transcript = hear(SPANISH, tmp_path)
+    # Then it is told, and no piece was heard
+    assert "does not sound like English" in transcript.warnings[0]
+    assert not list(tmp_path.glob("piece-*.json"))

@@ -11,8 +11,8 @@ the sound's own clock says 12), so that shifted times and missing bytes show. `G
 What `do` can say: status (an error with Deepgram's own body; `body` replaces it), headers, slow_s (wait before the
 answer), drop (hang up without an answer), truncate (send this share of the answer, then hang up), lie: "malformed"
 (no JSON), "empty" (200 and {}), "no words" (text without words), "half" (only half the sound was heard), "other file"
-(another sha256), "nothing" (as for an empty body: 200 without words), "late words" (beyond the sound), "language"
-(400).
+(another sha256), "nothing" (as for an empty body: 200 without words), "silent" (nobody was heard), "late words" (beyond
+the sound), "language" (400).
 """
 
 import argparse
@@ -92,6 +92,8 @@ def answer_to(body: bytes, query: dict[str, str], lie: str | None) -> dict[str, 
     duration, seconds = loud_seconds(body) if body else (0.0, [])
     if lie == "half":
         duration, seconds = duration / 2, [second for second in seconds if second < duration / 2]
+    if lie == "silent":
+        seconds = []
     if lie == "nothing":
         duration, seconds, body = 0.0, [], b""
     shift = 1000.0 if lie == "late words" else 0.0

@@ -244,7 +244,8 @@ class Handler(BaseHTTPRequestHandler):
             restricted = {"type": "error", "error": "Manifest is restricted", "error_code": "vod_manifest_restricted"}
             self.answer(json.dumps([restricted]), 403, fault)
         else:
-            self.answer(master(vod, f"{CDN}/{token}/{video_id}"), fault=fault)
+            supported = query.get("supported_codecs", ["h264"])[0].split(",")
+            self.answer(master(vod, f"{CDN}/{token}/{video_id}", supported), fault=fault)
 
     def cdn(self, token: str, video_id: str, name: str, file: str) -> None:
         vod = self.world.vods.get(video_id)

@@ -20,6 +20,10 @@ PACKET = 188
 CLOCK = 90_000
 NULL_PACKET = bytes((0x47, 0x1F, 0xFF, 0x10)) + bytes(184)
 LOOP_SEGMENTS = 4
+ENCODERS = {
+    "h264": ("libx264", "-preset", "ultrafast"),
+    "h265": ("libx265", "-preset", "ultrafast", "-x265-params", "open-gop=0:log-level=none", "-tag:v", "hvc1"),
+}
 TIMESCALES = {1: 15360, 2: 48000}  # of ffmpeg's fMP4: 30 frames/s video, 48 kHz sound
 RECIPE = "4"  # changes with what is made below
 
@@ -42,15 +46,15 @@ class Loop:
 
 
 @cache
-def make_loop(seconds: int, *, fmp4: bool = False) -> Loop:
+def make_loop(seconds: int, *, fmp4: bool = False, codec: str = "h264") -> Loop:
     """A loop of LOOP_SEGMENTS segments, from the disk cache when it has been made before."""
     if seconds * LOOP_SEGMENTS % 8:
         raise ValueError("A loop has to be a multiple of 8 s.")
-    kind = "fmp4" if fmp4 else "ts"
+    kind = f"{codec} fmp4" if fmp4 else "ts"
     name = hashlib.sha256(f"{RECIPE} {seconds} {kind}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"klipstream-peer-twitch-{name}"
     if not (folder / "done").exists():
-        _make(folder, seconds, fmp4=fmp4)
+        _make(folder, seconds, fmp4=fmp4, codec=codec)
     suffix = "m4s" if fmp4 else "ts"
     # The first loop holds the encoder's lead-in and the last one its flush; the one between repeats without a seam.
     numbers = range(LOOP_SEGMENTS, 2 * LOOP_SEGMENTS)
@@ -63,12 +67,12 @@ def make_loop(seconds: int, *, fmp4: bool = False) -> Loop:
     )
 
 
-def _make(folder: Path, seconds: int, *, fmp4: bool) -> None:
+def _make(folder: Path, seconds: int, *, fmp4: bool, codec: str) -> None:
     fresh = Path(tempfile.mkdtemp(prefix="klipstream-peer-"))
     length = 3 * LOOP_SEGMENTS * seconds
     beeps = "aevalsrc='0.4*sin(2*PI*(300+40*floor(t))*t)*lt(mod(t,1),0.5)':s=48000:c=stereo"
     sources = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30", "-f", "lavfi", "-i", beeps]
-    video = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-threads", "2", "-pix_fmt", "yuv420p"]
+    video = ["-c:v", *ENCODERS[codec], "-bf", "2", "-threads", "2", "-pix_fmt", "yuv420p"]
     video += ["-force_key_frames", f"expr:gte(t,n_forced*{seconds})", "-g", "9999", "-video_track_timescale", "15360"]
     sound = ["-c:a", "aac", "-b:a", "128k"]
     common = ["-t", str(length)]

@@ -6,6 +6,7 @@ import random
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,10 @@ class Rendition(NamedTuple):
     fps: float
 
 
+SOURCE = "chunked"
+CODEC_NAMES = {"h264": "avc1.64002A", "h265": "hvc1.1.6.L123.B0"}
 RENDITIONS = (
-    Rendition("chunked", 6_000_000, 1080, 60.0),
+    Rendition(SOURCE, 6_000_000, 1080, 60.0),
     Rendition("720p60", 3_000_000, 720, 60.0),
     Rendition("480p30", 1_400_000, 480, 30.0),
     Rendition("160p30", 1_200_000, 160, 30.0),
@@ -52,6 +55,8 @@ WORDS = (
 class Vod:
     """One VOD. `media`: ts, fmp4 or byterange.  `access`: public, subscribers, private, deleted or unlisted.
 
+    source_codec: h264 or h265 (fmp4 only); `chunked` is listed only for those who can play it.
+
     missing: segments that answer `missing_status`.  muted: segments that answer 403 and have a `-muted` sibling.
     resets: segments at which the clock starts anew, with EXT-X-DISCONTINUITY.  token_requests: how many segments one
     token is good for.  comments: how many are made up; chat: a TwitchDownloader file used instead.
@@ -68,6 +73,7 @@ class Vod:
     status: str = "RECORDED"
     length_seconds: int | None = None
     media: str = "ts"
+    source_codec: str = "h264"
     bits: dict[str, int] = field(default_factory=dict)
     audio_only: bool = True
     pictures: bool = True
@@ -117,7 +123,14 @@ class Segments:
         self._lock = threading.Lock()
 
     def get(self, vod: Vod, rendition: Rendition, number: int) -> bytes:
-        key = (vod.media == "fmp4", vod.segment_seconds, rendition, number, tuple(vod.resets))
+        key = (
+            vod.media == "fmp4",
+            self._codec(vod, rendition),
+            vod.segment_seconds,
+            rendition,
+            number,
+            tuple(vod.resets),
+        )
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
@@ -131,8 +144,12 @@ class Segments:
                 self._size -= len(self._held.popitem(last=False)[1])
         return data
 
+    @staticmethod
+    def _codec(vod: Vod, rendition: Rendition) -> str:
+        return vod.source_codec if rendition.name == SOURCE else "h264"
+
     def _make(self, vod: Vod, rendition: Rendition, number: int) -> bytes:
-        loop = make_loop(vod.segment_seconds, fmp4=vod.media == "fmp4")
+        loop = make_loop(vod.segment_seconds, fmp4=vod.media == "fmp4", codec=self._codec(vod, rendition))
         base = loop.av if rendition.height else loop.a
         if vod.media == "fmp4":
             return fmp4_segment(base, number, seconds=vod.segment_seconds, bits=rendition.bits)
@@ -145,15 +162,18 @@ class Segments:
         return b"".join(self.get(vod, rendition, number) for number in range(first, last))
 
     def init(self, vod: Vod, rendition: Rendition) -> bytes:
-        loop = make_loop(vod.segment_seconds, fmp4=True)
+        loop = make_loop(vod.segment_seconds, fmp4=True, codec=self._codec(vod, rendition))
         return loop.av_init if rendition.height else loop.a_init
 
 
-def master(vod: Vod, base: str) -> str:
+def master(vod: Vod, base: str, supported_codecs: Collection[str]) -> str:
     lines = ["#EXTM3U", "#EXT-X-VERSION:4", '#EXT-X-TWITCH-INFO:ORIGIN="s3",REGION="EU"']
     for one in vod.renditions:
+        codec = vod.source_codec if one.name == SOURCE else "h264"
+        if codec not in supported_codecs:
+            continue
         size = f"RESOLUTION={one.height * 16 // 9}x{one.height},FRAME-RATE={one.fps:.3f}," if one.height else ""
-        codecs = "avc1.64002A,mp4a.40.2" if one.height else "mp4a.40.2"
+        codecs = f"{CODEC_NAMES[codec]},mp4a.40.2" if one.height else "mp4a.40.2"
         lines.append(f'#EXT-X-STREAM-INF:BANDWIDTH={one.bits},CODECS="{codecs}",{size}STABLE-VARIANT-ID="{one.name}"')
         lines.append(f"{base}/{one.name}/index-dvr.m3u8")
     return "\n".join(lines) + "\n"

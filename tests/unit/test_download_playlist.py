@@ -154,3 +154,72 @@ def test_no_playlist_raises_anything_but_our_errors(lines: list[str]) -> None:
         parse_master(text, URL)
     with suppress(UnsupportedFormat, UnsupportedSource, VideoNotReady, VideoSizeExceeded):
         parse_media(text, URL, max_seconds=3600)
+
+
+def master(*renditions: str) -> list[Rendition]:
+    lines = [line for number, attributes in enumerate(renditions) for line in
+             (f"#EXT-X-STREAM-INF:BANDWIDTH={1000 + number},{attributes}", f"{number}.m3u8")]  # fmt: skip
+    found = parse_master("\n".join(["#EXTM3U", *lines]) + "\n", URL)
+    assert found is not None
+    return found
+
+
+def best(*renditions: str, portrait: bool = False) -> str:
+    """The attributes of the rendition that is fetched."""
+    url = by_picture(master(*renditions), portrait=portrait)[0].url
+    return renditions[int(url.rpartition("/")[2].removesuffix(".m3u8"))]
+
+
+LANDSCAPE_720, LANDSCAPE_480 = "RESOLUTION=1280x720", "RESOLUTION=852x480"
+PORTRAIT_480, PORTRAIT_1080 = "RESOLUTION=480x852", "RESOLUTION=1080x1920"
+
+
+def test_landscape_comes_before_portrait_unless_portrait_is_asked_for() -> None:
+    renditions = (PORTRAIT_480, LANDSCAPE_480, LANDSCAPE_720, PORTRAIT_1080)
+
+    assert best(*renditions) == LANDSCAPE_720
+    assert best(*renditions, portrait=True) == PORTRAIT_1080
+
+
+def test_portrait_recordings_are_compared_by_their_shorter_side() -> None:
+    assert best(PORTRAIT_480, PORTRAIT_1080, "RESOLUTION=1440x2560") == PORTRAIT_1080
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'STABLE-VARIANT-ID="1080p60"',
+        'VIDEO="1080p60"',
+        'NAME="1080p"',
+        'VIDEO="chunked"',
+        'STABLE-VARIANT-ID="1080p60",CODECS="hvc1.1.6.L123.B0,mp4a.40.2"',
+    ],
+)
+def test_a_rendition_without_resolution_is_compared_by_its_name(source: str) -> None:
+    assert best(LANDSCAPE_720, source, LANDSCAPE_480) == source
+
+
+def test_a_name_tells_lines_and_frame_rate() -> None:
+    (found,) = master('STABLE-VARIANT-ID="1080p60"')
+
+    assert (found.name, found.lines, found.fps, found.sound_only) == ("1080p60", 1080, 60.0, False)
+
+
+@pytest.mark.parametrize("codec", ["hvc1.1.6.L123.B0", "av01.0.09M.08", "hev1.1.6.L120.90"])
+def test_the_best_picture_is_taken_whatever_its_codec(codec: str) -> None:
+    finest = f'RESOLUTION=1920x1080,CODECS="{codec},mp4a.40.2",FRAME-RATE=60.000'
+
+    assert best('RESOLUTION=1280x720,CODECS="avc1.64001F,mp4a.40.2"', finest) == finest
+
+
+def test_the_default_sound_comes_first() -> None:
+    group = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="{}",DEFAULT={},URI="{}.m3u8"'
+    text = "\n".join(
+        ["#EXTM3U", group.format("commentary", "NO", "b"), group.format("stream", "YES", "a"),
+         '#EXT-X-STREAM-INF:BANDWIDTH=1000,RESOLUTION=640x360,AUDIO="a"', "v.m3u8"]
+    )  # fmt: skip
+
+    found = parse_master(text, URL)
+
+    assert found is not None
+    assert by_sound(found)[0].name == "stream"

@@ -84,6 +84,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 @click.option(
     "--learn/--no-learn", default=None, help="Let your verdicts on this channel move the ranking. Default: learn."
 )
+@click.option("--transcriber", help="auto, deepgram, whisper, or none for no words.")
+@click.option("--audio-track", type=click.IntRange(1, 32), help="The sound track to use, from 1.")
 @_json
 @_key
 def analyze(
@@ -93,6 +95,8 @@ def analyze(
     highlights: int | None,
     language: str | None,
     learn: bool | None,
+    transcriber: str | None,
+    audio_track: int | None,
     as_json: bool,
     key: str | None,
 ) -> None:
@@ -101,7 +105,13 @@ def analyze(
     Exits with 0 when the job completed, 1 when it failed, 2 when the request was refused.
     """
     config = settings()
-    options = {"highlights": highlights, "language": language, "learn": learn}
+    options = {
+        "highlights": highlights,
+        "language": language,
+        "transcriber": transcriber,
+        "audio_track": audio_track,
+        "learn": learn,
+    }
     body: dict[str, Any] = {
         "url": source_name(source, config),
         "options": {name: value for name, value in options.items() if value is not None},

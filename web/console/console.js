@@ -111,6 +111,8 @@ async function submit(event) {
       learn: form.get("learn") === "true",
     },
   };
+  if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
+  if (form.get("audio_track")) body.options.audio_track = Number(form.get("audio_track"));
   const chat = form.get("chat_url").trim();
   if (chat) body.chat_url = chat;
   $("submit").disabled = true;

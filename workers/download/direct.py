@@ -33,8 +33,8 @@ class DirectSource:
     """One media file or HLS playlist.
 
     allowed_hosts: MEDIA_HOSTS.  allow_private: `host:port` that may be private and http.  host_map: as TWITCH_HOST_MAP;
-    only its entries for allowed hosts count.  audio_track: the sound track to use, from 1; None to choose one.  portrait:
-    renditions higher than wide come first.
+    only its entries for allowed hosts count.  audio_track: the sound track to use, from 1; None to choose one.
+    portrait: renditions higher than wide come first.
     """
 
     def __init__(

@@ -50,7 +50,8 @@ def is_twitch_host(host: str) -> bool:
 class Resolver:
     """Finds the playlists of one VOD; keeps the session that segments are fetched with.
 
-    portrait: renditions higher than wide come first.  call: what each request goes through, such as a circuit breaker; streamlink's for a token and the playlist are one.
+    portrait: renditions higher than wide come first.  call: what each request goes through, such as a circuit breaker;
+    streamlink's for a token and the playlist are one.
     """
 
     def __init__(

@@ -78,8 +78,9 @@ class TwitchSource:
     def describe(self) -> Video:
         """What Twitch says about the VOD.
 
-        Raises InvalidRequest (another sound track than the first), VideoNotFound, VideoNotReady (live or not processed), VideoSizeExceeded, VideoUnavailable (private,
-        deleted, for subscribers only), RateLimitExceeded, ExternalServiceError and the network errors.
+        Raises InvalidRequest (another sound track than the first), VideoNotFound, VideoNotReady (live or not
+        processed), VideoSizeExceeded, VideoUnavailable (private, deleted, for subscribers only), RateLimitExceeded,
+        ExternalServiceError and the network errors.
         """
         check_track(self._audio_track, 1)
         found = self._metadata()

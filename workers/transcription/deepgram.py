@@ -15,6 +15,7 @@ from workers.media.speech_samples import duration_s
 from workers.transcription.chunks import PieceStore, plan
 from workers.transcription.deepgram_api import AUTO, Answer, DeepgramApi
 from workers.transcription.transcript import Paragraph, Transcript, Word, transcript_of
+from workers.transcription.voice import is_spoken
 
 # Pay-as-you-go for recorded sound, one channel, US dollars a minute: an estimate, Deepgram's bill decides.
 USD_A_MINUTE = {"nova-3": 0.0043, "nova-2": 0.0043, "nova": 0.0043, "enhanced": 0.0145, "base": 0.0125}
@@ -34,10 +35,12 @@ class _Piece(NamedTuple):
     language: str | None
     words: list[Word]
     paragraphs: list[Paragraph] | None
+    unheard_s: float = 0.0  # where a voice is but Deepgram wrote nothing down
 
     def as_dict(self) -> dict[str, Any]:
         paragraphs = None if self.paragraphs is None else [list(paragraph) for paragraph in self.paragraphs]
-        return {"language": self.language, "words": [list(word) for word in self.words], "paragraphs": paragraphs}
+        words = [list(word) for word in self.words]
+        return {"language": self.language, "words": words, "paragraphs": paragraphs, "unheard_s": self.unheard_s}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> "_Piece":
@@ -46,6 +49,7 @@ class _Piece(NamedTuple):
             kept["language"],
             [Word(*word) for word in kept["words"]],
             None if paragraphs is None else [Paragraph(*paragraph) for paragraph in paragraphs],
+            kept["unheard_s"],
         )
 
 
@@ -126,6 +130,20 @@ class DeepgramTranscriber:
                 path, length_s, language=language, sent=lambda done: board.sent(span, done / size), stop=stop
             )
 
+        piece = _shifted(self._asked(listen, length_s), begins_s)
+        if not piece.words and is_spoken(audio, span):
+            # An empty answer to speech happens; it is no error that anything else would try again.
+            piece = _shifted(self._asked(listen, length_s), begins_s)
+            if not piece.words:
+                piece = piece._replace(unheard_s=span.end - span.start)
+        store.save(span, piece.as_dict())
+        if not whole:
+            path.unlink(missing_ok=True)
+        board.heard(span)
+        return piece
+
+    def _asked(self, listen: Callable[[], Answer], length_s: float) -> Answer:
+        """Deepgram's answer, paid from the budget if there is one."""
         self._spend_hours(length_s / 3600)
         answered = False
         try:
@@ -134,12 +152,7 @@ class DeepgramTranscriber:
         finally:
             if not answered:
                 self._spend_hours(-length_s / 3600)
-        piece = _shifted(answer, begins_s)
-        store.save(span, piece.as_dict())
-        if not whole:
-            path.unlink(missing_ok=True)
-        board.heard(span)
-        return piece
+        return answer
 
     def _joined(self, pieces: list[_Piece], language: str, spans: tuple[Span, ...]) -> Transcript:
         words = [word for piece in pieces for word in piece.words]
@@ -154,9 +167,15 @@ class DeepgramTranscriber:
             model=self._model,
             duration_seconds=seconds,
             cost_estimate_usd=None if price is None else price * seconds / 60,
-            warnings=() if words else (NO_SPEECH,),
+            warnings=_warnings(words, sum(piece.unheard_s for piece in pieces)),
             paragraphs=tuple(paragraphs) if complete and bool(paragraphs) == bool(words) else None,
         )
+
+
+def _warnings(words: list[Word], unheard_s: float) -> tuple[str, ...]:
+    if unheard_s:
+        return (f"Deepgram wrote nothing down, asked twice, for {unheard_s:.0f} s of sound in which somebody speaks.",)
+    return () if words else (NO_SPEECH,)
 
 
 def _spoken(pieces: list[_Piece]) -> str | None:
