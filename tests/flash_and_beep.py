@@ -89,7 +89,7 @@ def look_at(clip: Path) -> Seen:
         for frame in container.decode(picture):
             times.append(float(frame.time or 0))
             greys.append(float(frame.to_ndarray(format="yuv420p")[: frame.height].mean()))
-        lasts_s = float(frame.duration * frame.time_base)
+        lasts_s = float(frame.duration * (frame.time_base or 0))
         sounds = len(container.streams.audio)
     samples, sound_end_s = _samples(clip)
     return Seen(

@@ -114,15 +114,18 @@ def check_holes(segments: Sequence[Segment], present: Sequence[int]) -> None:
         raise VideoUnavailable("Most of this video, or a long piece of it, is gone from the server.")
 
 
-def join_sound(runs: Sequence[Run], segments: Sequence[Segment], into: Path, *, progress: Progress) -> Sound:
+def join_sound(
+    runs: Sequence[Run], segments: Sequence[Segment], into: Path, *, origin_s: float = 0.0, progress: Progress
+) -> Sound:
     """Write the sound of all runs to `into` (m4a); what is missing becomes silence of the right length.
 
-    Copied where the codec allows, encoded where it doesn't. Raises UnsupportedFormat when there is no sound.
+    Its time 0 is `origin_s` of the recording.  Copied where the codec allows, encoded where it doesn't.  Raises
+    UnsupportedFormat when there is no sound.
     """
     try:
-        return _join(runs, segments, into, CopiedTrack, progress, picture=False)
+        return _join(runs, segments, into, CopiedTrack, progress, picture=False, origin_s=origin_s)
     except CannotCopy as reason:
-        return _join(runs, segments, into, _encoder(str(reason)), progress, picture=False)
+        return _join(runs, segments, into, _encoder(str(reason)), progress, picture=False, origin_s=origin_s)
 
 
 def join_video(

@@ -14,6 +14,7 @@ from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part
 from workers.media.audio_track import Sound
+from workers.media.merge import merge
 from workers.media.remux import probe
 
 FETCH_SHARE = 0.9  # of the progress; joining is the rest
@@ -60,7 +61,7 @@ class HlsRecording:
         self._settings = settings
         self._min_free = min_free_bytes
         self._replacement = replacement
-        self._picture: tuple[Playlist, Addresses] | None = None
+        self._playlists: dict[Purpose, tuple[Playlist, Addresses]] = {}
 
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
@@ -74,19 +75,32 @@ class HlsRecording:
         fetched = self.fetch("picture", work=work, progress=progress)
         check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
         join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
+        if not probe(into).has_sound:
+            sound = work / "sound.m4a"
+            self.sound(sound, work=work, progress=silent)
+            _add_sound(into, sound, 0.0)
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """An mp4 of the segments under start_s to end_s; None when there is no picture there."""
-        if self._picture is None:
-            playlist = self._load("picture")
-            if playlist is None:
+        picture = self._span("picture", start_s, end_s, work=work)
+        if picture is None or probe(picture.path).has_sound:
+            return picture
+        sound = self._span("sound", start_s, end_s, work=work)
+        if sound is not None:
+            _add_sound(picture.path, sound.path, sound.begins_at_seconds - picture.begins_at_seconds)
+        return picture
+
+    def _span(self, purpose: Purpose, start_s: float, end_s: float, *, work: Path) -> Part | None:
+        if purpose not in self._playlists:
+            found = self._load(purpose)
+            if found is None:
                 return None
-            self._picture = playlist, self._addresses("picture", playlist)
-        playlist, addresses = self._picture
+            self._playlists[purpose] = found, self._addresses(purpose, found)
+        playlist, addresses = self._playlists[purpose]
         wanted = [one for one in playlist.segments if one.ends_s > start_s and one.starts_s < end_s]
         if not wanted:
             return None
-        folder = work / "parts" / fingerprint(playlist.rendition.name, playlist.segments)[:16]
+        folder = work / "parts" / purpose / fingerprint(playlist.rendition.name, playlist.segments)[:16]
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder, needed_bytes=_estimate(playlist.rendition, wanted), min_free_bytes=self._min_free)
         cache = _SegmentCache(folder)
@@ -94,7 +108,7 @@ class HlsRecording:
         fetcher = self._fetcher(addresses)
         for fetched in fetch_in_order(missing, fetcher, at_once=self._settings.at_once, tick=lambda: None):
             cache.put(fetched.segment, fetched.kind, fetched.data, fetched.init)
-        return _join_part(cache, wanted, playlist.segments, folder)
+        return _join_part(cache, wanted, playlist.segments, folder, purpose)
 
     def _addresses(self, purpose: Purpose, playlist: Playlist) -> Addresses:
         def renew() -> Sequence[Segment]:
@@ -234,21 +248,30 @@ class _SegmentCache:
 
 
 def _join_part(
-    cache: _SegmentCache, wanted: Sequence[Segment], segments: Sequence[Segment], folder: Path
+    cache: _SegmentCache, wanted: Sequence[Segment], segments: Sequence[Segment], folder: Path, purpose: Purpose
 ) -> Part | None:
     into = folder / f"part-{wanted[0].number:06d}-{wanted[-1].number:06d}.mp4"
-    part = Part(into, wanted[0].starts_s)
+    origin_s = wanted[0].starts_s
+    part = Part(into, origin_s)
     if into.exists():
         return part
     runs = _write_runs(cache, wanted, folder)
-    if not runs or not probe(runs[0].path).has_picture:
+    if not runs or (purpose == "picture" and not probe(runs[0].path).has_picture):
         return None
     fresh = into.with_suffix(".new")
-    join_video(runs, segments[: wanted[-1].number + 1], fresh, origin_s=wanted[0].starts_s, progress=silent)
+    join = join_video if purpose == "picture" else join_sound
+    join(runs, segments[: wanted[-1].number + 1], fresh, origin_s=origin_s, progress=silent)
     fresh.replace(into)
     for run in runs:
         run.path.unlink()
     return part
+
+
+def _add_sound(picture: Path, sound: Path, later_s: float) -> None:
+    """Put the sound that was served apart into the mp4 at `picture`."""
+    fresh = picture.with_suffix(".new")
+    merge(picture, sound, fresh, sound_later_s=later_s)
+    fresh.replace(picture)
 
 
 def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -> list[Run]:
