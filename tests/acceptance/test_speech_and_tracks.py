@@ -21,7 +21,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tracks = ("-map", "0", "-map", "1", "-map", "2", "-t", "12")
     ffmpeg(
         *PICTURE, *tone(600), *SILENCE, "-i", SPEECH, *tracks, "-map", "3", *H264, *AAC,
-        "-disposition:a:0", "0", "-disposition:a:1", "default", folder / "three.mkv",
+        "-disposition:a:0", "0", "-disposition:a:1", "default", "-disposition:a:2", "0", folder / "three.mkv",
     )  # fmt: skip
     return folder
 

@@ -1,14 +1,15 @@
 """How clear speech has to be to a model to be in its language, and where a recording is listened to."""
 
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import pytest
 
 from workers.transcription.language import Clarity, elected, joint, windows
 
 
-class Stretch(NamedTuple):
+@dataclass
+class Stretch:
     start: float
     end: float
     avg_logprob: float
