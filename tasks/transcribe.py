@@ -30,6 +30,7 @@ def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
     except UnsupportedLanguage as error:
         if is_named(job):
             raise
+        pieces.remove()
         return Outcome(warnings=(f"No words were recognised. {error.detail}",))
     except KlipError:
         pieces.keep()
