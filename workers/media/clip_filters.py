@@ -8,6 +8,7 @@ SHORTER_SIDE = 1080  # at most
 LONGER_SIDE = 4096  # at most; what H.264 decoders of televisions and phones take
 VERTICAL = (720, 1280)
 EARLY_S = 0.001  # clocks are rounded by no more
+WRONG_IN_A_ROW = 25  # frames with wrong timestamps at most
 # In square pixels; a hair is added before rounding down to even sizes, since 1440 * 4/3 is 1919.99...
 _WIDE = "iw*sar"
 _FIT = f"min(1,min({SHORTER_SIDE}/min({_WIDE},ih),{LONGER_SIDE}/max({_WIDE},ih)))"
@@ -36,29 +37,30 @@ def picture_filter(cut: CutPoint, *, vertical: bool) -> str:
 
 
 def _moment(cut: CutPoint) -> tuple[str, ...]:
-    begin = f"trim=start={cut.first_s - EARLY_S:.6f}"
+    begin_s = cut.first_s - EARLY_S
     shift = f"setpts='if(eq(N,0),0,PTS-({cut.start_s:.6f})/TB)'"
     if cut.rate is None or cut.pictures is None:
-        return f"{begin}:end={cut.end_s:.6f}", shift
-    after_s = cut.end_s + 2 / cut.rate
+        return f"select={_before(cut.end_s)}", f"trim=start={begin_s:.6f}:end={cut.end_s:.6f}", shift
+    after_s = float(cut.end_s + 2 / cut.rate)
     steady = f"fps=fps={_ratio(cut.rate)}:start_time=0:round=near"
     # The last one stands still where the recording's picture ends before the clip does.
-    return (
-        f"{begin}:end={float(after_s):.6f}",
-        shift,
-        steady,
-        "tpad=stop=-1:stop_mode=clone",
-        f"trim=end_frame={cut.pictures}",
-    )
+    still = ("tpad=stop=-1:stop_mode=clone", f"trim=end_frame={cut.pictures}")
+    return f"select={_before(after_s)}", f"trim=start={begin_s:.6f}:end={after_s:.6f}", shift, steady, *still
 
 
 def sound_filter(cut: CutPoint) -> str:
     """The sound from the clip's first instant to its last; holes are silent."""
     length_s = cut.end_s - cut.start_s
     return (
-        f"atrim=start={cut.start_s:.6f}:end={cut.end_s:.6f},asetpts='PTS-({cut.start_s:.6f})/TB',"
+        f"aselect={_before(cut.end_s)},atrim=start={cut.start_s:.6f}:end={cut.end_s:.6f},"
+        f"asetpts='PTS-({cut.start_s:.6f})/TB',"
         f"aresample=async=1:first_pts=0,apad=whole_dur={length_s:.6f},atrim=end={length_s:.6f}"
     )
+
+
+def _before(end_s: float) -> str:
+    """An expression for frames before `end_s`: `trim` stops at the first one behind, which may be a wrong timestamp."""
+    return f"'if(lt(t,{end_s:.6f}),1+st(0,0),gt(st(0,ld(0)+1),{WRONG_IN_A_ROW}))'"
 
 
 def encoder_clock(rate: Fraction | None) -> str:
