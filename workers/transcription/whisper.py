@@ -11,12 +11,13 @@ from faster_whisper.transcribe import Segment
 
 from shared.progress import Progress
 from workers.media.cutting import Span
-from workers.media.speech_samples import read_samples
+from workers.media.speech_samples import RATE, read_samples
 from workers.transcription.chunks import PieceStore, plan
 from workers.transcription.hallucinations import is_unlikely, without_loops
 from workers.transcription.language import Clarity, elected, joint, windows
 from workers.transcription.models import DEFAULT_LANGUAGE, ENGLISH_ONLY, languages_of, load, name_of, whisper_language
 from workers.transcription.transcript import Transcript, Word, transcript_of
+from workers.transcription.voice import ENOUGH_S, voice_in
 
 BATCH = 4  # stretches of up to 30 s decoded at once: as fast as 8 on two cores, and heard of twice as often
 BEAM = 5
@@ -124,10 +125,10 @@ class WhisperTranscriber:
         votes: list[tuple[str, float]] = []
         for start_s, end_s in windows(total_s):
             samples = background.run(functools.partial(read_samples, audio, start_s, end_s))
-            language, probability, _ = background.run(
-                functools.partial(model.detect_language, samples, vad_filter=True)
-            )
-            votes.append((language, probability))
+            voice = background.run(functools.partial(voice_in, samples))
+            if len(voice) >= ENOUGH_S * RATE:
+                language, probability, _ = background.run(functools.partial(model.detect_language, voice))
+                votes.append((language, probability))
         return elected(votes) or asked
 
     def _hear(self, audio: Path, span: Span, language: str | None, total_s: float, background: "_Background") -> _Piece:
