@@ -112,8 +112,8 @@ def test_english_and_auto_are_accepted(language: str) -> None:
     WhisperTranscriber(None, threads=THREADS).check(language)
 
 
-def test_auto_with_an_english_model_writes_what_sounds_like_english(tmp_path: Path, opening: Path) -> None:
-    transcript = hear(opening, tmp_path, language="auto")
+def test_auto_with_an_english_model_writes_what_sounds_like_english(tmp_path: Path) -> None:
+    transcript = hear(SPEECH, tmp_path, language="auto")
 
     assert transcript.language == "en"
     assert transcript.warnings == ()

@@ -22,7 +22,7 @@ LOOPING = Stretch(0, 30, -0.1, 12.0)
 
 
 def clarity(*stretches: Stretch) -> Clarity:
-    return joint(Clarity().with_stretch(stretch) for stretch in stretches)
+    return joint(Clarity(stretch.end - stretch.start).with_stretch(stretch) for stretch in stretches)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,11 @@ def clarity(*stretches: Stretch) -> Clarity:
 )
 def test_mostly_unclear_speech_is_another_language(stretches: tuple[Stretch, ...], other: bool) -> None:
     assert clarity(*stretches).is_other_language == other
+
+
+def test_speech_of_which_nothing_was_written_down_is_another_language() -> None:
+    assert Clarity(spoken_s=60).is_other_language
+    assert not Clarity(spoken_s=60).with_stretch(CLEAR).is_other_language
 
 
 @pytest.mark.parametrize("duration_s", [5.0, 45.0, 601.0, 40_000.0])

@@ -28,31 +28,30 @@ class Heard(Protocol):
 
 
 class Clarity(NamedTuple):
-    """Seconds of speech that the model heard clearly, and those it did not."""
+    """Seconds of speech, by the voice detector, and of what the model wrote down clearly."""
 
+    spoken_s: float = 0.0
     clear_s: float = 0.0
-    unclear_s: float = 0.0
 
     def with_stretch(self, stretch: Heard) -> "Clarity":
-        seconds = stretch.end - stretch.start
-        unclear = stretch.avg_logprob < UNSURE_LOG_PROBABILITY or stretch.compression_ratio > REPEATING_COMPRESSION
-        return Clarity(self.clear_s + seconds * (not unclear), self.unclear_s + seconds * unclear)
+        clear = stretch.avg_logprob >= UNSURE_LOG_PROBABILITY and stretch.compression_ratio <= REPEATING_COMPRESSION
+        return self._replace(clear_s=self.clear_s + float(stretch.end - stretch.start) * clear)
 
     @property
     def is_judged(self) -> bool:
         """Whether there is speech enough to say anything."""
-        return self.clear_s + self.unclear_s >= LEAST_SPEECH_S
+        return self.spoken_s >= LEAST_SPEECH_S
 
     @property
     def is_other_language(self) -> bool:
         """Whether it is not the language that the model writes."""
-        return self.is_judged and self.unclear_s >= UNCLEAR_SHARE * (self.clear_s + self.unclear_s)
+        return self.is_judged and self.clear_s <= (1 - UNCLEAR_SHARE) * self.spoken_s
 
 
 def joint(parts: Iterable[Clarity]) -> Clarity:
     """The clarity of all parts together."""
     parts = tuple(parts)
-    return Clarity(sum(part.clear_s for part in parts), sum(part.unclear_s for part in parts))
+    return Clarity(sum(part.spoken_s for part in parts), sum(part.clear_s for part in parts))
 
 
 def windows(duration_s: float) -> tuple[tuple[float, float], ...]:

@@ -110,7 +110,9 @@ class WhisperTranscriber:
         if not self._english_only:
             return found
         for start_s, end_s in windows(total_s):
-            for stretch in self._segments(audio, start_s, end_s, "en", background)[0]:
+            segments, _, spoken_s = self._segments(audio, start_s, end_s, DEFAULT_LANGUAGE, background)
+            found = found._replace(spoken_s=found.spoken_s + spoken_s)
+            for stretch in segments:
                 found = found.with_stretch(stretch)
         return found
 
@@ -132,10 +134,10 @@ class WhisperTranscriber:
         return elected(votes) or asked
 
     def _hear(self, audio: Path, span: Span, language: str | None, total_s: float, background: "_Background") -> _Piece:
-        segments, found = self._segments(audio, span.start, span.end, language, background)
+        segments, found, spoken_s = self._segments(audio, span.start, span.end, language, background)
         words: list[Word] = []
         unlikely = 0
-        clarity = Clarity()
+        clarity = Clarity(spoken_s)
         for segment in segments:
             clarity = clarity.with_stretch(segment)
             if is_unlikely(segment):
@@ -147,8 +149,8 @@ class WhisperTranscriber:
 
     def _segments(
         self, audio: Path, start_s: float, end_s: float, language: str | None, background: "_Background"
-    ) -> tuple[Iterator[Segment], str]:
-        """What is heard from start_s to end_s, times from start_s, and the language it is in."""
+    ) -> tuple[Iterator[Segment], str, float]:
+        """What is heard from start_s to end_s, times from start_s; the language it is in; the seconds of speech."""
         pipeline = background.run(lambda: faster_whisper.BatchedInferencePipeline(load(self._model, self._threads)))
         samples = background.run(lambda: read_samples(audio, start_s, end_s))
         segments, info = background.run(
@@ -162,7 +164,7 @@ class WhisperTranscriber:
                 word_timestamps=True,
             )
         )
-        return background.each(segments), info.language
+        return background.each(segments), info.language, float(info.duration_after_vad)
 
     def _nothing(self, duration_s: float) -> Transcript:
         told = (
