@@ -21,7 +21,7 @@ from bench.read import read_json
 from workers.analysis.scoring import Weights
 from workers.chatlog import Comment
 
-RIDGE = 10.0  # of standardised features: few data, so the weights stay small
+RIDGE = 30.0  # of standardised features: few data, so the weights stay small
 STREAMERS = ("teo", "T90", "wardell")
 
 

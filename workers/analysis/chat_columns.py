@@ -64,9 +64,7 @@ class TextTable:
     clip: Floats
     crowd: Floats
     command: Floats
-    greeting: Floats
-    question: Floats
-    mention: Floats
+    known: Floats
     sentiment: Floats
     long: NDArray[np.bool_]
     plain: NDArray[np.bool_]
@@ -114,13 +112,12 @@ def read_texts(texts: Iterable[str], progress: Progress = silent) -> TextTable:
         rows.extend(_row(text, reader.read(text), kinds))
         if index % 20_000 == 0:
             progress(0.4 + 0.4 * index / len(listed))
-    table = np.array(rows).reshape(-1, 16).T if listed else np.zeros((16, 1))
+    table = np.array(rows).reshape(-1, 14).T if listed else np.zeros((14, 1))
     emotion, kind = table[:2].astype(np.int64)
-    reaction, loud, shout, clip, crowd, command, greeting, question, mention, sentiment = table[2:12]
-    long, plain, notice, raid = table[12:] > 0
+    reaction, loud, shout, clip, crowd, command, known, sentiment = table[2:10]
+    long, plain, notice, raid = table[10:] > 0
     return TextTable(
-        emotion, kind, reaction, loud, shout, clip, crowd, command, greeting, question, mention, sentiment,
-        long, plain, notice, raid,
+        emotion, kind, reaction, loud, shout, clip, crowd, command, known, sentiment, long, plain, notice, raid
     )  # fmt: skip
 
 
@@ -138,9 +135,7 @@ def _row(text: str, read: Reading, kinds: dict[str, int]) -> tuple[float, ...]:
         read.clip,
         crowd_share(read),
         read.command,
-        read.greeting,
-        read.question,
-        read.mention,
+        read.known,
         read.sentiment,
         len(different) >= LONG_TOKENS or (not kind and len(lower) > _PASTED_CHARS),
         kind == lower.strip().rstrip(_END_MARKS),

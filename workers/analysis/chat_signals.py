@@ -17,6 +17,8 @@ from workers.chatlog import Comment
 
 SPAM_WINDOW_S = 10
 SHOUT_REACTION = 0.6  # a shout without a known word may be many things
+WELL_KNOWN = 0.4  # of a chat's words; of a chat in a language of the lexicon about a half is
+UNTOLD = 1000.0  # messages: fewer hardly tell which language it is
 LONE_WORD = 0.4  # of a shout: in scripts without spaces every message is one word
 TALK = 0.7  # of a person counts who writes without reacting
 _BOTS = """nightbot streamelements moobot streamlabs fossabot wizebot sery_bot soundalerts deepbot botisimo phantombot
@@ -66,7 +68,8 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
     shout = np.maximum(0.0, table.shout[text] - LONE_WORD) / (1.0 - LONE_WORD)
     known = np.where(pasted, 0.0, table.reaction[text])
     gathered = crowd(columns, table, np.maximum(known, waving.learned), weight)
-    only_crowd = np.maximum(gathered, table.crowd[text])
+    by_words = table.crowd[text] * _knowledge(table.known[text], weight)
+    only_crowd = np.maximum(gathered, by_words)
     unknown = np.maximum.reduce([waving.wave, waving.learned, SHOUT_REACTION * shout])
     reaction = np.maximum(known, unknown * (1.0 - only_crowd)) * (1.0 - gathered)
     sentiment = table.sentiment[text]
@@ -82,14 +85,11 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
         "loud": table.loud[text] * weight,
         "crowd": only_crowd * weight,
         "clip": table.clip[text] * weight,
-        "wave": waving.wave * (1.0 - only_crowd) * weight,
-        "question": table.question[text] * weight,
-        "mention": table.mention[text] * weight,
         "sentiment": sentiment * weight,
         "sentiment_count": (sentiment != 0) * weight,
         "weight": weight,
     }
-    counted = np.where(weight > 0, (1.0 - np.maximum(gathered, 0.5 * table.crowd[text])), 0.0)
+    counted = np.where(weight > 0, (1.0 - np.maximum(gathered, 0.5 * by_words)), 0.0)
     counted = counted * np.maximum(reaction, TALK)
     everyone = len(columns.users) + 1
     pairs = np.unique(at * everyone + user)
@@ -112,6 +112,12 @@ def _sum_up(columns: Columns, table: TextTable, seconds: int) -> ChatGrid:
         total_chatters=len(columns.users),
         top_emotes=_top_emotes(columns),
     )
+
+
+def _knowledge(known: Floats, weight: Floats) -> float:
+    """How far the lexicon may dismiss what is written, 0-1: as far as it knows this chat's words."""
+    share = (float((known * weight).sum()) + UNTOLD * WELL_KNOWN) / (float(weight.sum()) + UNTOLD)
+    return min(1.0, share / WELL_KNOWN)
 
 
 def _weights(columns: Columns, at: Ints, seconds: int) -> Floats:
