@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, VideoSizeExceeded, VideoUnavailable
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
-from shared.progress import Progress
+from shared.progress import Progress, silent
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
+from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
@@ -17,6 +18,7 @@ from workers.download.playlist import Rendition, Segment, by_picture, by_sound, 
 from workers.download.sources import ChatSummary, Part, Video
 from workers.media.audio_track import Sound
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
+from workers.media.measure import Measured, measure
 from workers.media.remux import copy_sound, copy_video, probe
 
 PLAYLIST_MARK = b"#EXTM3U"
@@ -70,16 +72,23 @@ class DirectSource:
         Raises VideoNotFound, VideoUnavailable, VideoNotReady (a live playlist), VideoSizeExceeded, UnsupportedFormat,
         UnsupportedSource (a playlist that points elsewhere) and the network errors.
         """
-        duration_s = None
+        duration_s, title = None, _title(self._url)
         if self._is_hls():
             playlist = self._load("sound")
             duration_s = round(playlist.segments[-1].ends_s, 3) if playlist else None
         return Video(
             id=f"direct-{sha256(self._url.encode()).hexdigest()[:16]}",
             source="direct",
-            title=_title(self._url),
+            title=title,
             duration_seconds=duration_s,
+            file_name=file_name(PurePosixPath(title or "recording").stem) if self._is_hls() else title,
         )
+
+    def measure(self, *, work: Path) -> Measured | None:
+        """Of HLS the first segment, of a file all of it, which is fetched if it has not been."""
+        if self._is_hls():
+            return self._recording.measure(work=work)
+        return measure(self._file(work, silent))
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The cheapest rendition's sound, or the file's."""

@@ -16,6 +16,7 @@ from shared.progress import Progress
 from workers.download.chat_import import import_chat
 from workers.download.sources import ChatSummary, Part, Video
 from workers.media.audio_track import Sound
+from workers.media.measure import Measured, measure
 from workers.media.remux import copy_sound, copy_video, probe
 
 OUTSIDE = "The name leads out of the media folder."
@@ -46,8 +47,16 @@ class LocalSource:
         if self._chat_name is not None:
             _inside(self._root, self._chat_name)
         return Video(
-            id=f"file:{self._name}", source="local", title=Path(self._name).stem, duration_seconds=info.duration_s
+            id=f"file:{self._name}",
+            source="local",
+            title=Path(self._name).stem,
+            duration_seconds=info.duration_s,
+            file_name=Path(self._name).name,
         )
+
+    def measure(self, *, work: Path) -> Measured | None:
+        """See `measure.measure`."""
+        return measure(self._recording())
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into`; see `media.copy_sound`."""
