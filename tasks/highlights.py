@@ -10,14 +10,16 @@ from shared.feedback import Verdict
 from shared.jobs import Job
 from shared.progress import Progress, share_of
 from shared.redis.feedback import FeedbackStore
+from shared.settings import settings
+from tasks.media import media_of
 from tasks.results import file_url, write_results
 from tasks.sources import source_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
-from workers.analysis.exports import write_exports
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
 from workers.app import job_store
 from workers.download.sources import Part
+from workers.exports import write_exports
 from workers.media.clips import cut_clip, thumbnail
 from workers.media.ffmpeg import ffmpeg_path
 
@@ -39,14 +41,15 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     )
     report(FINDING_SHARE)
     clips, warnings = _cut(job, work, found, share_of(report, FINDING_SHARE, 1))
+    exported = write_exports(found.highlights, video=video, media=media_of(job, settings()), into=work.folder)
     names = (
         *clips,
         *write_highlight_files(
             found, timeline=work.fetch(files.TIMELINE.name), title=video.get("title"), into=work.folder
         ),
-        *write_exports(found.highlights, video=video, into=work.folder),
+        *exported.files,
     )
-    warnings = (*found.warnings, *warnings)
+    warnings = (*found.warnings, *warnings, *exported.warnings)
     results = write_results(
         job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
     )

@@ -10,7 +10,7 @@ from flask import Response, jsonify, redirect, send_file
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import FileMissing, JobConflict, ResultsNotReady
-from shared.files import EXPORTS, MANIFEST, RESULTS, media_type_of
+from shared.files import EXPORTS, MANIFEST, NO_CHAPTERS, RESULTS, media_type_of
 from shared.jobs import Job
 from shared.stages import JobStatus
 from web.answers import ResultsSchema
@@ -90,12 +90,13 @@ def _edited_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
-    if name not in manifest:
-        raise FileMissing
     edits = edits_of(job) if shows_highlights(name) else {}
+    # Edits may leave too few chapters, or make enough of them.
+    made = edited_files(job, [name], edits) if edits else {}
+    if name not in (made if edits else manifest):
+        raise FileMissing(NO_CHAPTERS if name == EXPORTS["chapters"].name else None)
     if edits:
-        data = edited_files(job, [name], edits)[name]
-        return _sent(BytesIO(data), name, etag=hashlib.sha256(data).hexdigest())
+        return _sent(BytesIO(made[name]), name, etag=hashlib.sha256(made[name]).hexdigest())
     served = dependencies().artifacts.serve(job.job_id, name)
     if served.url is not None:
         response = redirect(served.url)

@@ -22,9 +22,9 @@ from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, L
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.integration.conftest import Web, running_web, used
-from workers.analysis.exports import write_exports
 from workers.analysis.features import FEATURES, write_features
-from workers.analysis.highlights_csv import write_csv
+from workers.exports import Media, write_exports
+from workers.exports.table import write_csv
 
 CHANNEL = "Some_Channel"
 VIDEO = {"title": "A day", "channel": CHANNEL, "duration_seconds": 600.0, "watch_url": "https://www.twitch.tv/videos/1"}
@@ -59,7 +59,10 @@ def keep(web: Web, job_id: str, folder: Path) -> None:
     features = {rank: np.array([rank / 10, 0.2, 0.3, 0.4]) for rank in (1, 2)}  # the third has none
     names = ("results.json", "highlights.json", "highlights.csv", write_features(features, folder))
     entries = {}
-    for name in (*names, *write_exports(HIGHLIGHTS, video=VIDEO, into=folder)):
+    for name in (
+        *names,
+        *write_exports(HIGHLIGHTS, video=VIDEO, media=Media(name="a.mp4", url="a.mp4"), into=folder).files,
+    ):
         data = (folder / name).read_bytes()
         entries[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stage": "x", "attempt": 1}
         web.files.put(job_id, name, folder / name)
