@@ -70,6 +70,16 @@ def test_a_vod_link_becomes_highlights_with_clips(api: Api, job: dict[str, Any],
             assert {stream.type for stream in clip.streams} == {"video", "audio"}
 
 
+def test_exports_name_the_vods_file_and_how_to_fetch_it(api: Api, job: dict[str, Any]) -> None:
+    name = f"Speedrun marathon, day 3 [{VOD}].mp4"
+    edl = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/edl").raise_for_status().text
+
+    assert job["video"]["file_name"] == name
+    assert job["video"]["frame_rate"] == "30/1"
+    assert f"* FROM CLIP NAME:  {name}" in edl
+    assert f"yt-dlp -o '{name}' https://www.twitch.tv/videos/{VOD}" in edl
+
+
 def test_only_the_pictures_under_the_clips_were_fetched(peer: TwitchPeer, job: dict[str, Any]) -> None:
     asked = peer.asked("segment:chunked/")
     under_clips = sum(asked.values())

@@ -45,7 +45,30 @@ def test_a_vod_is_described_by_what_graphql_says(twitch: TwitchPeer) -> None:
     assert (video.title, video.channel, video.game, video.views) == ("Finals", "Chan", "Tetris", 7)
     assert video.duration_seconds == SECONDS
     assert video.watch_url == "https://www.twitch.tv/videos/42"
+    assert video.file_name == "Finals [42].mp4"
     assert twitch.count("segment") == 0
+
+
+@pytest.mark.parametrize("media", ["ts", "fmp4"])
+def test_the_picture_is_measured_at_its_first_segment(twitch: TwitchPeer, tmp_path: Path, media: str) -> None:
+    twitch.fresh(seconds=SECONDS, media=media)
+
+    measured = twitch.source().measure(work=tmp_path)
+
+    assert measured is not None
+    assert (measured.frame_rate, measured.variable_frame_rate) == ("30/1", False)
+    assert (measured.width, measured.height, measured.audio_tracks) == (320, 180, 1)
+    assert twitch.count("segment") == (2 if media == "fmp4" else 1)  # with its initialisation
+
+
+@pytest.mark.parametrize(("refused", "status"), [("playlist:", 403), ("segment:", 404)])
+def test_a_picture_that_is_not_given_out_is_not_measured(
+    twitch: TwitchPeer, tmp_path: Path, refused: str, status: int
+) -> None:
+    twitch.fresh(seconds=SECONDS)
+    twitch.fault(refused, status=status)
+
+    assert twitch.source().measure(work=tmp_path) is None
 
 
 @pytest.mark.parametrize("media", ["ts", "fmp4", "byterange"])

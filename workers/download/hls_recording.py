@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from shared.errors import ExternalServiceError, UnsupportedFormat
+from shared.errors import ExternalServiceError, UnsupportedFormat, VideoUnavailable
 from shared.progress import Progress, silent
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
@@ -78,9 +78,12 @@ class HlsRecording:
         join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
 
     def measure(self, *, work: Path) -> Measured | None:
-        """What the first segment of the picture tells; None when it has none."""
-        part = self.part(0.0, BEGINNING_S, work=work)
-        return measure(part.path) if part else None
+        """What the first segment of the picture tells; None when the server gives out none that can be read."""
+        try:
+            part = self.part(0.0, BEGINNING_S, work=work)
+            return measure(part.path) if part else None
+        except (VideoUnavailable, UnsupportedFormat):
+            return None  # the sound may still be there, which is all that the analysis needs
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """An mp4 of the segments under start_s to end_s; None when there is no picture there."""

@@ -1,15 +1,18 @@
 """What an editor has to know about a recording, measured at its headers and its first pictures."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from shared.net.edges import shortage
@@ -57,20 +60,46 @@ def measure(path: Path, *, demuxer: str | None = None) -> Measured:
     """Measure the recording at `path`. Raises UnsupportedFormat, FileMissing, PermissionDenied."""
     with open_media(path, demuxer) as source:
         picture, sound = picture_of(source), sound_of(source)
-        width, height = _size(source, picture) if picture else (None, None)
-        start_timecode = _start_timecode(source)
-        rate, varies = _frame_rate(source, picture) if picture else (None, None)
+        beginning = _beginning(source, picture) if picture else None
+        rate, varies = _frame_rate(picture, beginning.times) if picture and beginning else (None, None)
         return Measured(
             has_picture=picture is not None,
             frame_rate=f"{rate.numerator}/{rate.denominator}" if rate else None,
             variable_frame_rate=varies,
-            width=width,
-            height=height,
-            start_timecode=start_timecode,
+            width=beginning.width if beginning else None,
+            height=beginning.height if beginning else None,
+            start_timecode=_start_timecode(source),
             audio_tracks=len(source.streams.audio),
             audio_channels=sound.codec_context.channels if sound else None,
             audio_rate=sound.codec_context.sample_rate if sound else None,
         )
+
+
+class _Beginning(NamedTuple):
+    """times: when the first pictures are shown, in seconds, ascending.  width, height: as shown."""
+
+    times: list[Fraction]
+    width: int
+    height: int
+
+
+def _beginning(source: InputContainer, picture: VideoStream) -> _Beginning:
+    times: list[Fraction] = []
+    first = None
+    for packet in islice(_readable(source.demux(picture)), PICTURES_READ):
+        if packet.pts is not None:
+            times.append(packet.pts * packet.time_base)
+        if first is None:
+            first = next(_readable(_decoded(packet)), None)
+    times.sort()
+    width, height = picture.codec_context.width, picture.codec_context.height
+    if first is not None and first.rotation % 180:
+        width, height = height, width
+    return _Beginning(times[:-REORDERED] if len(times) > 2 * REORDERED else times, width, height)
+
+
+def _decoded(packet: Packet[Any]) -> Iterator[Any]:
+    yield from packet.decode()
 
 
 def _start_timecode(source: InputContainer) -> str | None:
@@ -78,12 +107,6 @@ def _start_timecode(source: InputContainer) -> str | None:
     # Matroska's tags are in capitals.
     found = (value for metadata in tags for name, value in metadata.items() if name.lower() == "timecode")
     return next((value for value in found if _TIMECODE.fullmatch(value)), None)
-
-
-def _size(source: InputContainer, picture: VideoStream) -> tuple[int, int]:
-    width, height = picture.codec_context.width, picture.codec_context.height
-    first = next(_readable(source.decode(picture)), None)
-    return (height, width) if first is not None and first.rotation % 180 else (width, height)
 
 
 def _readable(items: Iterator[Any]) -> Iterator[Any]:
@@ -100,9 +123,8 @@ def _readable(items: Iterator[Any]) -> Iterator[Any]:
         yield item
 
 
-def _frame_rate(source: InputContainer, picture: VideoStream) -> tuple[Fraction | None, bool | None]:
+def _frame_rate(picture: VideoStream, times: list[Fraction]) -> tuple[Fraction | None, bool | None]:
     """The rate, and whether it varies."""
-    times = _first_times(source, picture)
     counted = _usable(_counted(picture))
     told = counted or _usable(Fraction(picture.average_rate or 0))
     span = times[-1] - times[0] if times else Fraction(0)
@@ -118,14 +140,6 @@ def _frame_rate(source: InputContainer, picture: VideoStream) -> tuple[Fraction 
     exact = picture.time_base is not None and picture.time_base < COARSE_CLOCK
     sources = (pace, told) if exact or span >= SPAN_S else (told, pace)
     return next((rate for rate in map(_standard, sources) if rate), _rounded(pace)), False
-
-
-def _first_times(source: InputContainer, picture: VideoStream) -> list[Fraction]:
-    """When the first pictures are shown, in seconds."""
-    source.seek(0)
-    packets = islice(_readable(source.demux(picture)), PICTURES_READ)
-    times = sorted(packet.pts * packet.time_base for packet in packets if packet.pts is not None)
-    return times[:-REORDERED] if len(times) > 2 * REORDERED else times
 
 
 def _counted(picture: VideoStream) -> Fraction:
