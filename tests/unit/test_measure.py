@@ -66,6 +66,12 @@ def test_size_is_as_shown(tmp_path: Path) -> None:
     assert (turned.width, turned.height) == (90, 160)
 
 
+def test_pixels_that_are_not_square_are_counted_as_shown(tmp_path: Path) -> None:
+    measured = measure(at_rate(tmp_path / "a.mp4", "25", "-vf", "setsar=4/3"))
+
+    assert (measured.width, measured.height) == (213, 90)
+
+
 def test_sound_tracks_are_counted(tmp_path: Path) -> None:
     stereo = ("-map", "1", "-map", "1", "-map", "0", "-ac", "2", "-ar", "48000")
     measured = measure(at_rate(tmp_path / "a.mkv", "25", *stereo))

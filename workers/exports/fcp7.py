@@ -10,6 +10,7 @@ from workers.exports.xml_file import child, write_xml
 VERSION = "4"
 FILE = "recording"
 _SAMPLE_BITS = 16
+MOST_SOUND_TRACKS = 32
 
 
 def for_fcp7(footage: Footage) -> Footage:
@@ -75,7 +76,8 @@ class _Sequence:
         self._footage = timeline.footage
         self._described = False
         self._first_track = 0 if self._footage.has_picture else 1
-        self._sound_tracks = self._footage.audio_tracks * self._footage.audio_channels
+        # Each clip is linked to every other one of its moment, so the file grows with the square of the tracks.
+        self._sound_tracks = min(self._footage.audio_tracks * self._footage.audio_channels, MOST_SOUND_TRACKS)
 
     def write(self, parent: ET.Element) -> None:
         footage = self._footage

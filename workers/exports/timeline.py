@@ -9,6 +9,7 @@ from shared.text import one_line
 from workers.exports.rates import ASSUMED, FrameRate, frame_rate, parse_rate
 
 _DEFAULT_AUDIO_RATE = 48_000
+MOST_TRACKS, MOST_CHANNELS = 32, 8  # of sound, on a timeline
 
 Highlights = Sequence[Mapping[str, Any]]
 
@@ -144,6 +145,7 @@ def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> F
     ends = [float(highlight["end_seconds"]) for highlight in highlights]
     duration_s = max([float(video.get("duration_seconds") or 0.0), *ends])
     tracks = video.get("audio_tracks")
+    channels = int(video.get("audio_channels") or 2)
     return Footage(
         title=one_line(video.get("title") or video.get("id") or "recording"),
         media=media,
@@ -155,8 +157,8 @@ def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> F
         has_picture=video.get("has_picture") is not False,
         width=video.get("width"),
         height=video.get("height"),
-        audio_tracks=1 if tracks is None else int(tracks),
-        audio_channels=int(video.get("audio_channels") or 2),
+        audio_tracks=1 if tracks is None else min(int(tracks), MOST_TRACKS),
+        audio_channels=min(channels, MOST_CHANNELS),
         audio_rate=int(video.get("audio_rate") or _DEFAULT_AUDIO_RATE),
         notes=_notes(video, rate, known=exact is not None),
     )

@@ -30,6 +30,7 @@ DRIFT = Fraction(2, 100)  # relative: the whole recording's rate against its beg
 COARSE_CLOCK = Fraction(1, 2000)  # s; a pace measured with one needs
 SPAN_S = 8  # to be told from its neighbour
 SLOWEST, FASTEST = 1, 1000
+MOST_PIXELS = 1 << 26  # of a picture that is decoded here, for its rotation: 8192 x 8192
 STANDARD = (*(Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 120)), *map(Fraction, range(1, 301)))
 _TIMECODE = re.compile(r"\d{2}:[0-5]\d:[0-5]\d[:;.,]\d{2,3}")
 
@@ -38,7 +39,7 @@ _TIMECODE = re.compile(r"\d{2}:[0-5]\d:[0-5]\d[:;.,]\d{2,3}")
 class Measured:
     """frame_rate: frames a second as "30000/1001", the average where the rate varies.  None where not known.
 
-    width, height: pixels as shown, rotation included.  start_timecode: as the camera or mixer wrote it.
+    width, height: square pixels as shown, rotation included.  start_timecode: as the camera or mixer wrote it.
     audio_channels, audio_rate: of the main sound track.
     """
 
@@ -86,13 +87,15 @@ class _Beginning(NamedTuple):
 def _beginning(source: InputContainer, picture: VideoStream) -> _Beginning:
     times: list[Fraction] = []
     first = None
+    width, height = picture.codec_context.width, picture.codec_context.height
+    small = width * height <= MOST_PIXELS
     for packet in islice(_readable(source.demux(picture)), PICTURES_READ):
         if packet.pts is not None:
             times.append(packet.pts * packet.time_base)
-        if first is None:
+        if first is None and small:
             first = next(_readable(_decoded(packet)), None)
     times.sort()
-    width, height = picture.codec_context.width, picture.codec_context.height
+    width = round(width * (picture.sample_aspect_ratio or 1)) or width
     if first is not None and first.rotation % 180:
         width, height = height, width
     return _Beginning(times[:-REORDERED] if len(times) > 2 * REORDERED else times, width, height)
