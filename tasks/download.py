@@ -27,6 +27,6 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
     measured = source.measure(work=parts)
-    described = video.as_dict() | (measured.as_dict() if measured else {})
+    described = video.as_dict() | measured.as_dict()
     described |= {"duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3)}
     return Outcome(files=tuple(files), warnings=sound.warnings, video=described)

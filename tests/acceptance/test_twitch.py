@@ -104,10 +104,11 @@ def test_all_clips_come_from_one_source(asked: dict[str, int], api: Api, job: di
     clips = api.job(job["job_id"])["results"]["clips"]
 
     assert clips >= 2
-    # The download asks when it looks the VOD up and when it begins to fetch; the clips ask once together.
-    assert asked["gql:token"] == 3
-    assert asked[f"usher:{VOD}"] == 3
-    assert asked["playlist:chunked"] == 4  # each time by streamlink, once to cut from
+    # The download asks when it looks the VOD up, when it begins to fetch and when it measures the picture; the clips
+    # ask once together.
+    assert asked["gql:token"] == 4
+    assert asked[f"usher:{VOD}"] == 4
+    assert asked["playlist:chunked"] == 6  # each time by streamlink, once to measure and once to cut from
 
 
 @pytest.mark.parametrize(

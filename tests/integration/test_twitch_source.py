@@ -13,6 +13,7 @@ from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 from workers.download.twitch import TwitchSource
 from workers.media.audio_track import Sound
+from workers.media.measure import Measured
 from workers.media.remux import probe
 
 SECONDS = 48.0
@@ -55,7 +56,6 @@ def test_the_picture_is_measured_at_its_first_segment(twitch: TwitchPeer, tmp_pa
 
     measured = twitch.source().measure(work=tmp_path)
 
-    assert measured is not None
     assert (measured.frame_rate, measured.variable_frame_rate) == ("30/1", False)
     assert (measured.width, measured.height, measured.audio_tracks) == (320, 180, 1)
     assert twitch.count("segment") == (2 if media == "fmp4" else 1)  # with its initialisation
@@ -68,7 +68,7 @@ def test_a_picture_that_is_not_given_out_is_not_measured(
     twitch.fresh(seconds=SECONDS)
     twitch.fault(refused, status=status)
 
-    assert twitch.source().measure(work=tmp_path) is None
+    assert twitch.source().measure(work=tmp_path) == Measured()
 
 
 @pytest.mark.parametrize("media", ["ts", "fmp4", "byterange"])

@@ -84,7 +84,7 @@ class DirectSource:
             file_name=file_name(PurePosixPath(title or "recording").stem) if self._is_hls() else title,
         )
 
-    def measure(self, *, work: Path) -> Measured | None:
+    def measure(self, *, work: Path) -> Measured:
         """Of HLS the first segment, of a file all of it, which is fetched if it has not been."""
         if self._is_hls():
             return self._recording.measure(work=work)

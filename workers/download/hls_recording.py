@@ -77,13 +77,13 @@ class HlsRecording:
         check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
         join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
 
-    def measure(self, *, work: Path) -> Measured | None:
-        """What the first segment of the picture tells; None when the server gives out none that can be read."""
+    def measure(self, *, work: Path) -> Measured:
+        """What the first segment of the picture tells: nothing when the server gives out none that can be read."""
         try:
             part = self.part(0.0, BEGINNING_S, work=work)
-            return measure(part.path) if part else None
+            return measure(part.path) if part else Measured()
         except (VideoUnavailable, UnsupportedFormat):
-            return None  # the sound may still be there, which is all that the analysis needs
+            return Measured()  # the sound may still be there, which is all that the analysis needs
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """An mp4 of the segments under start_s to end_s; None when there is no picture there."""

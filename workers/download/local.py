@@ -54,7 +54,7 @@ class LocalSource:
             file_name=Path(self._name).name,
         )
 
-    def measure(self, *, work: Path) -> Measured | None:
+    def measure(self, *, work: Path) -> Measured:
         """See `measure.measure`."""
         return measure(self._recording())
 

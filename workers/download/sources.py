@@ -49,8 +49,8 @@ class Source(Protocol):
     def describe(self) -> Video:
         """Look the recording up; refuse it here if it can't be analysed, before anything big is fetched."""
 
-    def measure(self, *, work: Path) -> Measured | None:
-        """What editors have to know about its picture and sound; None when nothing of the picture is there."""
+    def measure(self, *, work: Path) -> Measured:
+        """What editors have to know about its picture and sound, as far as it can be found out."""
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound track to `into` (m4a), not re-encoded where the codec allows."""

@@ -93,7 +93,7 @@ class TwitchSource:
             file_name=file_name(found.title or "", tag=f"[{self._id}]"),
         )
 
-    def measure(self, *, work: Path) -> Measured | None:
+    def measure(self, *, work: Path) -> Measured:
         """The first segment of the best rendition."""
         return self._recording.measure(work=work)
 

@@ -43,15 +43,15 @@ class Measured:
     audio_channels, audio_rate: of the main sound track.
     """
 
-    has_picture: bool
-    frame_rate: str | None
-    variable_frame_rate: bool | None
-    width: int | None
-    height: int | None
-    start_timecode: str | None
-    audio_tracks: int
-    audio_channels: int | None
-    audio_rate: int | None
+    has_picture: bool | None = None
+    frame_rate: str | None = None
+    variable_frame_rate: bool | None = None
+    width: int | None = None
+    height: int | None = None
+    start_timecode: str | None = None
+    audio_tracks: int | None = None
+    audio_channels: int | None = None
+    audio_rate: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
