@@ -104,11 +104,10 @@ def test_all_clips_come_from_one_source(asked: dict[str, int], api: Api, job: di
     clips = api.job(job["job_id"])["results"]["clips"]
 
     assert clips >= 2
-    # The download asks when it looks the VOD up, when it begins to fetch and when it measures the picture; the clips
-    # ask once together.
-    assert asked["gql:token"] == 4
-    assert asked[f"usher:{VOD}"] == 4
-    assert asked["playlist:chunked"] == 6  # each time by streamlink, once to measure and once to cut from
+    # The download asks when it looks the VOD up and when it begins to fetch; the clips ask once together.
+    assert asked["gql:token"] == 3
+    assert asked[f"usher:{VOD}"] == 3
+    assert asked["playlist:chunked"] == 4  # each time by streamlink, once to cut from
 
 
 @pytest.mark.parametrize(
@@ -144,3 +143,17 @@ def test_a_vod_without_chat_goes_on_and_says_so(api: Api) -> None:
 
     assert job["status"] == "completed", job["error"]
     assert any("CHAT_UNAVAILABLE" in warning for warning in job["warnings"]), job["warnings"]
+
+
+@pytest.mark.parametrize(("options", "rate", "segments"), [({"clips": False}, "30/1", 1), ({"video": "none"}, None, 0)])
+def test_without_clips_the_picture_is_measured_unless_none_is_wanted(
+    api: Api, peer: TwitchPeer, job: dict[str, Any], options: dict[str, Any], rate: str | None, segments: int
+) -> None:
+    before = sum(peer.asked("segment:chunked/").values())
+
+    other = api.wait(api.submit(VOD, options=options)["job_id"], seconds=180)
+
+    assert other["status"] == "completed", other["error"]
+    assert other["video"]["frame_rate"] == rate
+    assert api.results(other["job_id"])["video"] == other["video"]
+    assert sum(peer.asked("segment:chunked/").values()) - before == segments

@@ -14,6 +14,7 @@ from shared.progress import silent
 from tests.peers.twitch import CDN, CDN_HOST
 from tests.peers.twitch_process import QUICK, TwitchPeer, running_twitch
 from workers.download.direct import DirectSource
+from workers.media.measure import Measured
 from workers.media.remux import probe
 
 MASTER = f"{CDN}/t1/42/chunked/index-dvr.m3u8"
@@ -212,9 +213,9 @@ def test_hls_behind_a_link_gives_sound_and_parts(twitch: TwitchPeer, tmp_path: P
     video = source.describe()
     sound = source.fetch_sound(tmp_path / "audio.m4a", work=tmp_path, progress=silent)
     part = source.fetch_part(5, 7, work=tmp_path)
-    measured = source.measure(work=tmp_path)
 
-    assert (measured.frame_rate, video.file_name) == ("30/1", "index-dvr.mp4")
+    assert video.file_name == "index-dvr.mp4"
+    assert source.measure(work=tmp_path) == Measured()
     assert (video.source, video.duration_seconds, video.title) == ("direct", 16.0, "index-dvr.m3u8")
     assert sound.duration_seconds == pytest.approx(16, abs=0.1)
     assert part is not None

@@ -13,7 +13,7 @@ from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 from workers.download.twitch import TwitchSource
 from workers.media.audio_track import Sound
-from workers.media.measure import Measured
+from workers.media.measure import measure
 from workers.media.remux import probe
 
 SECONDS = 48.0
@@ -51,24 +51,15 @@ def test_a_vod_is_described_by_what_graphql_says(twitch: TwitchPeer) -> None:
 
 
 @pytest.mark.parametrize("media", ["ts", "fmp4"])
-def test_the_picture_is_measured_at_its_first_segment(twitch: TwitchPeer, tmp_path: Path, media: str) -> None:
+def test_a_part_of_the_picture_tells_its_rate_and_size(twitch: TwitchPeer, tmp_path: Path, media: str) -> None:
     twitch.fresh(seconds=SECONDS, media=media)
 
-    measured = twitch.source().measure(work=tmp_path)
+    part = twitch.source().fetch_part(20, 21, work=tmp_path)
 
+    assert part is not None
+    measured = measure(part.path)
     assert (measured.frame_rate, measured.variable_frame_rate) == ("30/1", False)
     assert (measured.width, measured.height, measured.audio_tracks) == (320, 180, 1)
-    assert twitch.count("segment") == (2 if media == "fmp4" else 1)  # with its initialisation
-
-
-@pytest.mark.parametrize(("refused", "status"), [("playlist:", 403), ("segment:", 404)])
-def test_a_picture_that_is_not_given_out_is_not_measured(
-    twitch: TwitchPeer, tmp_path: Path, refused: str, status: int
-) -> None:
-    twitch.fresh(seconds=SECONDS)
-    twitch.fault(refused, status=status)
-
-    assert twitch.source().measure(work=tmp_path) == Measured()
 
 
 @pytest.mark.parametrize("media", ["ts", "fmp4", "byterange"])

@@ -85,10 +85,8 @@ class DirectSource:
         )
 
     def measure(self, *, work: Path) -> Measured:
-        """Of HLS the first segment, of a file all of it, which is fetched if it has not been."""
-        if self._is_hls():
-            return self._recording.measure(work=work)
-        return measure(self._file(work, silent))
+        """Of HLS nothing yet, of a file all there is; it is fetched if it has not been."""
+        return Measured() if self._is_hls() else measure(self._file(work, silent))
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The cheapest rendition's sound, or the file's."""

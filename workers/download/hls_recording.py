@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from shared.errors import ExternalServiceError, UnsupportedFormat, VideoUnavailable
+from shared.errors import ExternalServiceError, UnsupportedFormat
 from shared.progress import Progress, silent
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
@@ -14,12 +14,10 @@ from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part
 from workers.media.audio_track import Sound
-from workers.media.measure import Measured, measure
 from workers.media.remux import probe
 
 FETCH_SHARE = 0.9  # of the progress; joining is the rest
 TELL_EVERY_S = 0.25
-BEGINNING_S = 1.0  # of the recording, from which its pictures are measured
 USUAL_SOUND_BITS = 200_000
 USUAL_PICTURE_BITS = 8_000_000
 LARGEST_BITS = 100_000_000
@@ -76,14 +74,6 @@ class HlsRecording:
         fetched = self.fetch("picture", work=work, progress=progress)
         check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
         join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
-
-    def measure(self, *, work: Path) -> Measured:
-        """What the first segment of the picture tells: nothing when the server gives out none that can be read."""
-        try:
-            part = self.part(0.0, BEGINNING_S, work=work)
-            return measure(part.path) if part else Measured()
-        except (VideoUnavailable, UnsupportedFormat):
-            return Measured()  # the sound may still be there, which is all that the analysis needs
 
     def part(self, start_s: float, end_s: float, *, work: Path) -> Part | None:
         """An mp4 of the segments under start_s to end_s; None when there is no picture there."""

@@ -50,7 +50,10 @@ class Source(Protocol):
         """Look the recording up; refuse it here if it can't be analysed, before anything big is fetched."""
 
     def measure(self, *, work: Path) -> Measured:
-        """What editors have to know about its picture and sound, as far as it can be found out."""
+        """What editors have to know about its picture and sound, as far as it is known when the sound is fetched.
+
+        `has_picture` is None where the picture has not been looked at: any part of it tells the rest.
+        """
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound track to `into` (m4a), not re-encoded where the codec allows."""

@@ -94,8 +94,8 @@ class TwitchSource:
         )
 
     def measure(self, *, work: Path) -> Measured:
-        """The first segment of the best rendition."""
-        return self._recording.measure(work=work)
+        """Nothing yet: the picture is fetched for clips only."""
+        return Measured()
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The `audio_only` rendition, or the sound of the smallest one."""
