@@ -47,7 +47,7 @@ def file(job_id: str, name: str) -> AnyResponse:
     found = own_job(job_id)
     manifest = _manifest(found)
     if name == MANIFEST:
-        return jsonify(job_id=found.job_id, files=manifest | _edited_entries(found, manifest))
+        return jsonify(job_id=found.job_id, files=_shown_entries(found, manifest))
     return _hand_out(found, name, manifest)
 
 
@@ -79,11 +79,14 @@ def _manifest(job: Job) -> dict[str, Any]:
     return files
 
 
-def _edited_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's entries of the files that read otherwise since highlights were edited."""
+def _shown_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's entries as the files read since highlights were edited."""
     edits = edits_of(job)
-    made = edited_files(job, list(manifest), edits) if edits else {}
-    return {
+    if not edits:
+        return manifest
+    made = edited_files(job, list(manifest), edits)
+    kept = {name: entry for name, entry in manifest.items() if name in made or not shows_highlights(name)}
+    return kept | {
         name: manifest[name] | {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in made.items()
     }
