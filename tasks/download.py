@@ -29,7 +29,9 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     if full:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
-    described = video.as_dict() | {
+    measured = source.measure(work=parts)
+    described = video.as_dict() | measured.as_dict()
+    described |= {
         "duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3),
         "audio_track": sound.track,
         "audio_tracks": sound.tracks,

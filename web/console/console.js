@@ -287,7 +287,7 @@ function showFiles(results) {
   const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
-  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split(".").pop()), " "]));
+  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]));
   $("files").replaceChildren(...files.map((file) => make("li", {}, link(file))));
 }
 

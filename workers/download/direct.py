@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, VideoSizeExceeded, VideoUnavailable
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
-from shared.progress import Progress
+from shared.progress import Progress, silent
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
+from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
@@ -19,6 +20,7 @@ from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
+from workers.media.measure import Measured, measure
 from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"
@@ -77,7 +79,7 @@ class DirectSource:
         Raises VideoNotFound, VideoUnavailable, VideoNotReady (a live playlist), VideoSizeExceeded, UnsupportedFormat,
         UnsupportedSource (a playlist that points elsewhere) and the network errors.
         """
-        duration_s = None
+        duration_s, title = None, _title(self._url)
         if self._is_hls():
             check_track(self._audio_track, 1)
             playlist = self._load("sound")
@@ -85,9 +87,14 @@ class DirectSource:
         return Video(
             id=f"direct-{sha256(self._url.encode()).hexdigest()[:16]}",
             source="direct",
-            title=_title(self._url),
+            title=title,
             duration_seconds=duration_s,
+            file_name=file_name(PurePosixPath(title or "recording").stem) if self._is_hls() else title,
         )
+
+    def measure(self, *, work: Path) -> Measured:
+        """Of HLS nothing yet, of a file all there is; it is fetched if it has not been."""
+        return Measured() if self._is_hls() else measure(self._file(work, silent))
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The cheapest rendition's sound, or the file's."""

@@ -18,6 +18,7 @@ from workers.download.sources import ChatSummary, Part, Video
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
+from workers.media.measure import Measured, measure
 from workers.media.remux import probe
 from workers.media.sound_choice import check_track, choose_sound
 
@@ -56,8 +57,16 @@ class LocalSource:
         if self._chat_name is not None:
             _inside(self._root, self._chat_name)
         return Video(
-            id=f"file:{self._name}", source="local", title=Path(self._name).stem, duration_seconds=info.duration_s
+            id=f"file:{self._name}",
+            source="local",
+            title=Path(self._name).stem,
+            duration_seconds=info.duration_s,
+            file_name=Path(self._name).name,
         )
+
+    def measure(self, *, work: Path) -> Measured:
+        """See `measure.measure`."""
+        return measure(self._recording())
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into`; see `remux.copy_sound`."""
