@@ -13,14 +13,21 @@ from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
-from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
+from workers.download.playlist import (
+    BYTE_ORDER_MARK,
+    Rendition,
+    Segment,
+    by_picture,
+    by_sound,
+    parse_master,
+    parse_media,
+)
 from workers.download.sources import ChatSummary, Part, Video
 from workers.media.audio_track import Sound
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
 from workers.media.remux import copy_sound, copy_video, probe
 
 PLAYLIST_MARK = b"#EXTM3U"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TIMEOUT_S = (10.0, 20.0)
 BYTES_PER_HOUR = 8 * 2**30  # of the largest file, by the hours that are allowed: about 19 Mbit/s
 MAX_TITLE = 200
@@ -118,7 +125,7 @@ class DirectSource:
         """Whether the address holds a playlist, by its first bytes. Raises unless they are a recording's."""
         if self._hls is None:
             head, size = call_with_retry(self._head, policy=self._retry, retry_on=RETRIED)
-            self._hls = head.removeprefix(BYTE_ORDER_MARK).startswith(PLAYLIST_MARK)
+            self._hls = head.removeprefix(BYTE_ORDER_MARK.encode()).startswith(PLAYLIST_MARK)
             if not self._hls and sniff(head) is None:
                 raise UnsupportedFormat(NOT_A_RECORDING)
             if not self._hls and size is not None and size > self._limits.max_bytes:
@@ -169,7 +176,7 @@ class DirectSource:
                 raise VideoNotFound("There is no playlist at this address.")
             if response.status_code != 200:
                 raise VideoUnavailable("The media server does not give out this playlist.")
-            return response.content.decode("utf-8-sig", errors="replace"), response.url
+            return response.content.decode("utf-8", errors="replace"), response.url
 
         return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
 
