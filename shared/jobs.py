@@ -46,6 +46,7 @@ class Options:
     transcriber: str | None = None
     clips: bool | str = True  # True, False or "vertical"
     learn: bool = True  # from the verdicts on the channel's earlier highlights
+    chat_offset_seconds: float = 0.0  # added to the time of every comment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,6 @@ def _local(job: Job, config: Settings) -> Source:
     return LocalSource(
         job.source["ref"],
         root=config.local_media_dir,
-        chat_name=job.chat_ref,
         max_hours=config.max_video_hours,
     )
 

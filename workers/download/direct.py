@@ -112,7 +112,7 @@ class DirectSource:
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """There is none behind a link."""
-        raise ChatUnavailable("A media link has no chat.")
+        raise ChatUnavailable("A media link has no chat: name a chat file in chat_url.")
 
     def _file(self, work: Path, progress: Progress) -> Path:
         folder = work / "file"

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from shared.net.edges import shortage
 from shared.errors import ChatUnavailable
+from shared.net.edges import shortage
 from workers.download.chat_forms.magic import refuse_binary
 
 CHUNK_BYTES = 256 * 1024
