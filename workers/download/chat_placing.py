@@ -63,7 +63,7 @@ def _of_stream(times: Floats, facts: Facts, recording: Recording) -> Placement:
             return Placement(0.0, (note,))
         note = f"The chat file begins at {clock_text(start_s)} of its stream (video.start); that was subtracted."
         return Placement(-start_s, (note,))
-    if first > recording.end_s and recording.duration_s is not None and last - first <= recording.duration_s:
+    if facts.may_be_day and first > recording.end_s:
         note = (
             f"The chat file's times begin at {clock_text(first)}, after the recording's end: they were taken as times "
             f"of the day or of a longer stream, and the first comment as the recording's start. {SET_OFFSET}"
@@ -137,10 +137,14 @@ def outside_warnings(found: Outside, recording: Recording) -> tuple[str, ...]:
 
 
 def _likely_offset(found: Outside, recording: Recording) -> float | None:
-    """The smallest change with which all comments lie inside, None when there is none or it is not allowed."""
+    """The smallest change with which all comments lie inside, None when there is none or it is not allowed.
+
+    Of a chat that lies outside altogether the first comment comes to the start.
+    """
     if found.latest_s - found.earliest_s > recording.end_s:
         return None
-    change_s = -found.earliest_s if found.before else recording.end_s - found.latest_s
+    to_start = found.before or found.after == found.total
+    change_s = -found.earliest_s if to_start else recording.end_s - found.latest_s
     total_s = recording.chat_offset_s + change_s
     return total_s if abs(total_s) <= MOST_OFFSET_S else None
 

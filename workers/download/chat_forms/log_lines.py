@@ -80,6 +80,7 @@ def entries(chat: ChatText, facts: Facts) -> Iterator[Entry | None]:
             # Past midnight a time of day starts again.
             days_s += DAY_S if before_s is not None and before_s - at.seconds > DAY_S / 2 else 0.0
             before_s = at.seconds
+        facts.may_be_day = facts.may_be_day or at.has_hours
         made = comment(read.id, at.seconds + days_s, read.user, read.text, fallback_id=f"n{number}")
         yield Entry(made, at.clock, cut=is_too_long(read.text) or len(line) >= LONGEST_LINE)
         facts.form = facts.form or (IRC if read.id else LOG if at.clock is Clock.DAY else TEXT)

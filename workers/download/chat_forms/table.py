@@ -21,12 +21,16 @@ NAME = "a table with a time and a text"
 
 
 class Layout(NamedTuple):
-    """width: cells of a row; further ones belong to a last text with delimiters in it."""
+    """width: cells of a row; further ones belong to a last text with delimiters in it.
+
+    spaced: a space stands between delimiter and quote.
+    """
 
     delimiter: str
     columns: Columns
     width: int
     has_names: bool
+    spaced: bool
 
 
 def layout_of(lines: Sequence[str]) -> Layout | None:
@@ -38,23 +42,24 @@ def layout_of(lines: Sequence[str]) -> Layout | None:
 
 
 def _layout(lines: Sequence[str], delimiter: str) -> Layout | None:
-    first = next(_rows(lines[:1], delimiter), [])
+    spaced = any(f'{delimiter} "' in line for line in lines)
+    first = next(_rows(lines[:1], delimiter, spaced=spaced), [])
     if not 2 <= len(first) <= MOST_COLUMNS:
         return None
     if named := columns_of(tuple(first)):
-        return Layout(delimiter, named, len(first), has_names=True)
-    row = min((row for row in _rows(lines, delimiter) if len(row) > 1), key=len, default=[])
+        return Layout(delimiter, named, len(first), has_names=True, spaced=spaced)
+    row = min((row for row in _rows(lines, delimiter, spaced=spaced) if len(row) > 1), key=len, default=[])
     timed = next((index for index, cell in enumerate(row) if moment(cell)), None)
     if timed is None:
         return None
     # Without names: the text is the last column, the name the one before it.
     text = len(row) - 1 if timed != len(row) - 1 else len(row) - 2
     user = next((index for index in reversed(range(text)) if index != timed), None)
-    return Layout(delimiter, Columns(timed, text, user), len(row), has_names=False)
+    return Layout(delimiter, Columns(timed, text, user), len(row), has_names=False, spaced=spaced)
 
 
 def _share(lines: Sequence[str], layout: Layout) -> float:
-    rows = list(_rows(lines[layout.has_names :], layout.delimiter))
+    rows = list(_rows(lines[layout.has_names :], layout.delimiter, spaced=layout.spaced))
     return sum(_moment(row, layout.columns) is not None for row in rows) / len(rows) if rows else 0.0
 
 
@@ -68,7 +73,7 @@ def entries(chat: ChatText, layout: Layout, facts: Facts) -> Iterator[Entry | No
     """Every comment; None for each row that is none."""
     facts.form = NAME
     columns = layout.columns
-    rows = _rows(chat.lines(LONGEST_CELL), layout.delimiter)
+    rows = _rows(chat.lines(LONGEST_CELL), layout.delimiter, spaced=layout.spaced)
     if layout.has_names:
         next(rows, None)
     for number, row in enumerate(rows):
@@ -79,6 +84,7 @@ def entries(chat: ChatText, layout: Layout, facts: Facts) -> Iterator[Entry | No
         if at is None or not text:
             yield None
             continue
+        facts.may_be_day = facts.may_be_day or at.has_hours
         made = comment(_cell(row, columns.id), at.seconds, _cell(row, columns.user), text, fallback_id=f"n{number}")
         yield Entry(made, at.clock, cut=is_too_long(text))
 
@@ -94,7 +100,7 @@ def _cell(row: Sequence[str], index: int | None) -> str | None:
     return name(row[index].strip()) if index is not None and index < len(row) else None
 
 
-def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+def _rows(lines: Iterable[str], delimiter: str, *, spaced: bool) -> Iterator[list[str]]:
     """Rows of cells; line ends inside quotes stay. Raises ChatUnavailable where a quote is never closed."""
     csv.field_size_limit(LONGEST_CELL)
     in_row = 0
@@ -109,7 +115,7 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
             yield line.replace("\0", "") + "\n"
 
     try:
-        for row in csv.reader(counted(), delimiter=delimiter, skipinitialspace=True):
+        for row in csv.reader(counted(), delimiter=delimiter, skipinitialspace=spaced):
             in_row = 0
             yield row
     except csv.Error as error:
