@@ -110,6 +110,9 @@ FORMS: dict[str, str] = {
         },
         *(yt(*one) for one in SAID[1:]),
     ),
+    "v5 pages without ids": lines(
+        *({"comments": [{**one, "_id": None} for one in page]} for page in (TDS[:2], TDS[2:]))
+    ),
     "our own chat.jsonl": lines(
         *(
             {"id": f"o{at}", "offset_seconds": at, "user": "a", "text": text, "emotes": [], "bits": 0}
@@ -170,7 +173,7 @@ def test_chat_downloader_keeps_emotes_badges_and_ids(read: Read) -> None:
 
 
 def test_messages_without_text_and_from_before_the_stream_are_counted(read: Read) -> None:
-    sticker = {"message": None, "time_in_seconds": 3, "author": {}, "message_type": "paid_sticker"}
+    sticker: dict[str, Any] = {"message": None, "time_in_seconds": 3, "author": {}, "message_type": "paid_sticker"}
     early = {"message": "first", "time_in_seconds": -30.5, "author": {"name": "b"}, "message_type": "text_message"}
     late = {"message": "hi", "time_in_seconds": 3, "author": {"name": "b"}, "message_type": "text_message"}
 
@@ -184,7 +187,7 @@ def test_messages_without_text_and_from_before_the_stream_are_counted(read: Read
 def test_youtube_keeps_emoji_paid_messages_and_badges(read: Read) -> None:
     custom = {"emojiId": "UC/x", "isCustomEmoji": True, "shortcuts": [":_wave:", ":wave:"]}
     badge = {"liveChatAuthorBadgeRenderer": {"icon": {"iconType": "MODERATOR"}}}
-    member = {"liveChatAuthorBadgeRenderer": {"customThumbnail": {"thumbnails": []}}}
+    member: dict[str, Any] = {"liveChatAuthorBadgeRenderer": {"customThumbnail": {"thumbnails": []}}}
     runs = [{"text": "gg "}, {"emoji": {"emojiId": "😂", "shortcuts": [":joy:"]}}, {"emoji": custom}]
     rich = yt(4, "", message={"runs": runs}, authorBadges=[badge, member])
     paid = json.loads(json.dumps(yt(8, "take it")).replace("TextMessage", "PaidMessage"))
@@ -300,6 +303,19 @@ def test_a_log_that_was_opened_long_before_counts_from_its_first_comment(read: R
 
     assert said(comments) == FROM_THE_FIRST
     assert "the first comment was taken" in summary.warnings[0]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "GMT+0", "CET", "UTC+01:00", "EST"])
+def test_a_log_that_tells_its_zone_counts_from_the_recordings_start(read: Read, zone: str) -> None:
+    hour = {"CET": 21, "UTC+01:00": 21, "EST": 15}.get(zone, 20)
+    log = f"# Start logging at 2026-01-01 {hour}:10:00 {zone}\n" + "".join(
+        f"[{hour}:15:0{at}] a: {text}\n" for at, text in SAID
+    )
+
+    summary, comments = read(log, Recording(190.0, begins_at=1767298500.0))
+
+    assert said(comments) == SAID
+    assert "Twitch says it began" in summary.warnings[0]
 
 
 def test_a_log_over_midnight_goes_on(read: Read) -> None:

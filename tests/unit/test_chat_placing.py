@@ -112,13 +112,12 @@ def test_offsets_that_somebody_has_made_relative_already_are_left_alone(imported
 
 
 def test_a_chat_of_another_part_is_all_outside_and_that_is_said(imported: Import) -> None:
-    summary, _ = imported(sample(3600, keep=range(0, 999, 188)), Recording(100.0))
+    summary, _ = imported(sample(3600), Recording(100.0))
 
     assert summary.warnings == (f"{summary.messages} of {summary.messages} comments lie outside the recording "
                                 f"({summary.messages} after its end).",)  # fmt: skip
 
 
-@pytest.mark.parametrize(("late_s", "count", "where"), [(45, 145, "after its end"), (-45, 119, "before its start")])
 def test_a_chat_that_lies_behind_the_recording_is_told_with_the_offset_to_its_start(imported: Import) -> None:
     summary, _ = imported({"comments": sample(3600)["comments"]}, Recording(SAMPLE_S))
 
@@ -126,6 +125,7 @@ def test_a_chat_that_lies_behind_the_recording_is_told_with_the_offset_to_its_st
                                 "options.chat_offset_seconds of about -3601 would bring them in.",)  # fmt: skip
 
 
+@pytest.mark.parametrize(("late_s", "count", "where"), [(45, 145, "after its end"), (-45, 119, "before its start")])
 def test_a_chat_that_is_45_seconds_off_is_told_with_the_likely_offset(
     imported: Import, late_s: int, count: int, where: str
 ) -> None:

@@ -1,11 +1,9 @@
 """Chat files of any form become `chat.jsonl`: cleaned, at their place in the recording, sorted, each comment once."""
 
-import io
 import os
 import time
 from array import array
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.progress import Progress
-from workers.chatlog import Comment, write_comment
+from workers.chatlog import Comment, line_of
 from workers.download.chat_forms import ChatText, Clock, Entry, Facts, opened, read_entries
 from workers.download.chat_forms.clean import LONGEST_TEXT_BYTES
 from workers.download.chat_placing import Recording, outside, outside_warnings, place
@@ -69,7 +67,7 @@ class _Spool:
         self._at = 0
         self._times = array("d")
         self._places = array("q")
-        self._ids = array("Q")
+        self._ids = array("q")
 
     def __len__(self) -> int:
         return len(self._times)
@@ -83,13 +81,11 @@ class _Spool:
             self.odd += 1
             return
         self.cut_texts += entry.cut
-        line = io.StringIO()
-        write_comment(line, comment)
-        data = line.getvalue().encode()
+        data = line_of(comment).encode()
         self._file.write(data)
         self._times.append(comment.offset_seconds)
         self._places.append(self._at)
-        self._ids.append(int.from_bytes(blake2b(comment.id.encode(), digest_size=8).digest()))
+        self._ids.append(hash(comment.id))
         self._at += len(data)
 
     def times(self) -> Floats:
@@ -98,7 +94,7 @@ class _Spool:
 
     def firsts(self) -> Indexes:
         """The first comment of each id, in the file's order."""
-        _, firsts = np.unique(np.frombuffer(self._ids, dtype=np.uint64), return_index=True)
+        _, firsts = np.unique(np.frombuffer(self._ids, dtype=np.int64), return_index=True)
         firsts.sort()
         return np.asarray(firsts, dtype=np.int64)
 

@@ -99,7 +99,7 @@ def _zeros(times: Floats, clock: Clock, facts: Facts, recording: Recording) -> l
     found = []
     if clock is Clock.UTC and recording.begins_at is not None:
         found.append((recording.begins_at, "the moment at which Twitch says it began"))
-    if clock is Clock.DAY and facts.log_start_s is not None:
+    if facts.log_start_s is not None:
         found.append((facts.log_start_s, "the opening of the log"))
     return [*found, (float(times.min()), "the first comment")]
 

@@ -40,17 +40,23 @@ def entries(chat: ChatText, facts: Facts) -> Iterator[Entry | None]:
     """
     records = _line_records(chat, facts) if _is_lines(chat.head) else _document_records(chat, facts)
     form: Form | None = None
-    number = -1
-    for number, record in enumerate(records):
-        if not isinstance(record, dict):
-            yield None
+    number = 0
+    for record in records:
+        if form is not None and type(record) is dict and form.matches(record):
+            yield form.entry(record, number)
+            number += 1
             continue
-        if form is None or not form.matches(record):
-            form = next((one for one in _FORMS if one.matches(record)), form)
+        for part in _expanded(record):
+            form = _form_of(part) or form
+            yield form.entry(part, number) if form is not None and isinstance(part, dict) else None
+            number += 1
         facts.form = facts.form or (form.name if form else "")
-        yield form.entry(record, number) if form else None
-    if form is None and number >= 0:
+    if form is None and number:
         raise ChatUnavailable(f"The chat file is JSON of a form that is not known. {FORMS}.")
+
+
+def _form_of(record: object) -> Form | None:
+    return next((one for one in _FORMS if one.matches(record)), None) if isinstance(record, dict) else None
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
@@ -74,7 +80,7 @@ def _line_records(chat: ChatText, facts: Facts) -> Iterator[object]:
     for line in chat.lines(LARGEST_VALUE_CHARS):
         if line and not line.isspace():
             record = _line(line)
-            yield from _expanded(record)
+            yield record
     facts.breaks_off = record is None
 
 
@@ -93,8 +99,7 @@ def _document_records(chat: ChatText, facts: Facts) -> Iterator[object]:
     reader = JsonReader(chat)
     walk = _Walk(reader, facts)
     if reader.peek() == "[":
-        for record in reader.elements():
-            yield from _expanded(record)
+        yield from reader.elements()
         return
     while reader.peek() == "{":
         try:
@@ -148,8 +153,7 @@ class _Walk:
 
     def _list_records(self) -> Iterator[object]:
         self.found = self.inside = True
-        for record in self._reader.elements():
-            yield from _expanded(record)
+        yield from self._reader.elements()
         self.inside = False
 
     def _note(self, key: str, value: object) -> None:
@@ -162,7 +166,7 @@ def _expanded(record: object) -> Iterator[object]:
     if not isinstance(record, dict):
         yield record
         return
-    if youtube.matches(record):
+    if youtube.is_several(record):
         yield from youtube.parts(record)
         return
     page = record.get("data") if "data" in record else record

@@ -12,6 +12,7 @@ BROKEN = "The chat file is not valid JSON, or breaks off. Download it again."
 TOO_DEEP = "The chat file is nested too deeply."
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _PRIMITIVE = re.compile(r"[^\s,\]}\[{\"]*")
@@ -57,10 +58,16 @@ class JsonReader:
             return
         while True:
             yield self.value()
+            # Nearly always the comma and the next value's beginning are in the window.
+            comma = _COMMA.match(self._text, self._at)
+            if comma and comma.end() < len(self._text):
+                self._at = comma.end()
+                continue
             if self.peek() == "]":
                 self._at += 1
                 return
             self.expect(",")
+            self.peek()
 
     def keys(self) -> Iterator[str]:
         """Every key of the object that comes next; its value has to be read or skipped before the next key."""
@@ -73,6 +80,7 @@ class JsonReader:
             if not isinstance(key, str):
                 raise ChatUnavailable(BROKEN)
             self.expect(":")
+            self.peek()
             yield key
             if self.peek() == "}":
                 self._at += 1
@@ -80,8 +88,10 @@ class JsonReader:
             self.expect(",")
 
     def value(self) -> object:
-        """The next value. Raises ChatUnavailable when it is broken or larger than LARGEST_VALUE_CHARS."""
-        self.peek()
+        """The value that begins where `peek` stopped.
+
+        Raises ChatUnavailable when it is broken or larger than LARGEST_VALUE_CHARS.
+        """
         while True:
             try:
                 value, end = self._decode(self._text, self._at)

@@ -36,7 +36,14 @@ _OPENED = re.compile(
     r"(?:# Start logging at|--- Log opened|Session Start:|\*{4} BEGIN LOGGING AT)\s+(?P<when>.+)", re.IGNORECASE
 )
 _CLOCK_IN = re.compile(r"\d{1,2}:\d{2}:\d{2}")
-_DATE_IN = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2}:\d{2}(?: (?:UTC|GMT|Z)\b)?")
+_DATE_IN = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2}) \d{1,2}:\d{2}:\d{2} (?P<zone>[A-Z]{1,5})(?P<ahead>[+-]\d{1,2})?(?::00)?\s*"
+)
+# Hours ahead of UTC; those of RFC 822 and Europe's. Where one means another zone too, the times will not fit.
+_ZONES = {
+    "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3,
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
 _RAW = re.compile(
     r"(?:(?P<outer>\[?"
     + _TIME
@@ -80,6 +87,8 @@ def entries(chat: ChatText, facts: Facts) -> Iterator[Entry | None]:
             # Past midnight a time of day starts again.
             days_s += DAY_S if before_s is not None and before_s - at.seconds > DAY_S / 2 else 0.0
             before_s = at.seconds
+        if at.clock is Clock.DAY and facts.log_midnight_s is not None:
+            at = Moment(facts.log_midnight_s + at.seconds, Clock.UTC, True)
         facts.may_be_day = facts.may_be_day or at.has_hours
         made = comment(read.id, at.seconds + days_s, read.user, read.text, fallback_id=f"n{number}")
         yield Entry(made, at.clock, cut=is_too_long(read.text) or len(line) >= LONGEST_LINE)
@@ -97,11 +106,17 @@ def _with_day(read: _Read, facts: Facts) -> Moment:
 
 
 def _note_opening(when: str, facts: Facts) -> None:
-    """The first opening of a log, as a time of day: its date is of a zone that is hardly ever named."""
+    """The first opening of a log: a time of day, and the moment of its midnight where the zone is known."""
     clock = _CLOCK_IN.search(when)
     found = clock_moment(clock[0]) if clock else None
-    if found and facts.log_start_s is None:
-        facts.log_start_s = found.seconds
+    if found is None or facts.log_start_s is not None:
+        return
+    facts.log_start_s = found.seconds
+    dated = _DATE_IN.fullmatch(when)
+    if dated and dated["zone"] in _ZONES and (midnight := date_moment(f"{dated['day']} 0:00")):
+        ahead_h = _ZONES[dated["zone"]] + int(dated["ahead"] or 0)
+        facts.log_midnight_s = midnight.seconds - ahead_h * 3600
+        facts.log_start_s += facts.log_midnight_s
 
 
 def _read(line: str) -> _Read | None:

@@ -15,16 +15,19 @@ _ICONS = {"MODERATOR": "moderator", "OWNER": "owner", "VERIFIED": "verified"}
 
 
 def matches(record: dict[str, Any]) -> bool:
-    return "replayChatItemAction" in record
+    return "replayChatItemAction" in record and not is_several(record)
+
+
+def is_several(record: dict[str, Any]) -> bool:
+    """Whether a record has several actions, which `parts` takes apart."""
+    actions = child(record, "replayChatItemAction", "actions")
+    return isinstance(actions, list) and len(actions) > 1
 
 
 def parts(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A record for each of the actions that belong to one moment."""
     replay = record.get("replayChatItemAction")
     actions = dicts(child(replay, "actions"))
-    if len(actions) <= 1:
-        yield record
-        return
     offset = child(replay, "videoOffsetTimeMsec") or record.get("videoOffsetTimeMsec")
     for action in actions:
         yield {"replayChatItemAction": {"actions": [action], "videoOffsetTimeMsec": offset}}
