@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.errors import UnsupportedSource
-from shared.twitch_url import is_twitch_host, parse_twitch_url
+from shared.twitch_url import is_twitch_site, parse_twitch_url
 
 MAX_URL_LENGTH = 2048
 MAX_FILE_NAME_LENGTH = 255
@@ -62,7 +62,7 @@ def _names_another_site(text: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    return bool(parts.scheme and host) and not is_twitch_host(host)
+    return bool(parts.scheme and host) and not is_twitch_site(host)
 
 
 def _local(text: str, *, allowed: bool) -> SourceRef:

@@ -34,7 +34,7 @@ COLLECTION = f"This is a Twitch collection. Open it and send the link of one of 
 PAGE = f"This is a page of Twitch, not a VOD. Send the link of a VOD, such as {EXAMPLE}."
 
 
-def is_twitch_host(host: str) -> bool:
+def is_twitch_site(host: str) -> bool:
     """Whether `host` is, or claims to be, one of Twitch's."""
     return _TWITCH_HOST.fullmatch(host.lower().rstrip(".")) is not None
 
@@ -54,7 +54,7 @@ def parse_twitch_url(text: str) -> str:
     if link is None:
         raise InvalidTwitchUrl
     host, scheme = link["host"].lower(), (link["scheme"] or "https").lower()
-    if not is_twitch_host(host):
+    if not is_twitch_site(host):
         if "." in host:
             raise UnsupportedSource(f"{host} is not Twitch. Only links of Twitch VODs are understood without https://.")
         raise InvalidTwitchUrl

@@ -83,7 +83,7 @@ OPTIONS = {"clips": False, "video": "none"}
 
 def analyzed(api: Api, url: str, chat: str | None = None, **options: Any) -> dict[str, Any]:
     """The results of a job that completed."""
-    more = {"chat_url": f"file:{chat}"} if chat else {}
+    more: dict[str, Any] = {"chat_url": f"file:{chat}"} if chat else {}
     job = api.wait(api.submit(url, options={**OPTIONS, **options}, **more)["job_id"], seconds=180)
     assert job["status"] == "completed", job["error"]
     return api.results(job["job_id"])

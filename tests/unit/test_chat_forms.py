@@ -3,10 +3,13 @@
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.errors import ChatUnavailable
 from shared.progress import silent
@@ -434,3 +437,21 @@ def test_what_can_not_be_read_is_told_by_what_it_looks_like(read: Read, kind: st
         read(data)
 
     assert words in refusal.value.detail
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_file_is_read_or_refused_and_never_breaks_the_reader(read: Read, data: st.DataObject) -> None:
+    whole = data.draw(st.sampled_from([FORMS[form] for form in FORMS if "images" not in form] + [*CLOCKS.values()]))
+    text = whole.encode(data.draw(st.sampled_from(["utf-8", "utf-16"])))
+    at = data.draw(st.integers(0, len(text)))
+    junk = data.draw(
+        st.one_of(st.binary(max_size=20), st.sampled_from([b"[" * 50, b'"', b"\\", b"}", b"1e999", b"\n"]))
+    )
+    damaged = text[:at] + junk + text[at + data.draw(st.integers(0, 30)) :]
+
+    with suppress(ChatUnavailable):
+        summary, comments = read(damaged)
+
+        assert summary.messages == len(comments)
+        assert all(0 <= comment.offset_seconds < 8 * 86_400 for comment in comments)
