@@ -109,6 +109,7 @@ async function submit(event) {
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
+      chat_offset_seconds: Number(form.get("chat_offset_seconds")),
     },
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");

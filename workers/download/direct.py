@@ -14,7 +14,15 @@ from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
-from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
+from workers.download.playlist import (
+    BYTE_ORDER_MARK,
+    Rendition,
+    Segment,
+    by_picture,
+    by_sound,
+    parse_master,
+    parse_media,
+)
 from workers.download.sources import ChatSummary, Part, Video
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
@@ -24,7 +32,6 @@ from workers.media.measure import Measured, measure
 from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TIMEOUT_S = (10.0, 20.0)
 BYTES_PER_HOUR = 8 * 2**30  # of the largest file, by the hours that are allowed: about 19 Mbit/s
 MAX_TITLE = 200
@@ -122,7 +129,7 @@ class DirectSource:
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """There is none behind a link."""
-        raise ChatUnavailable("A media link has no chat.")
+        raise ChatUnavailable("A media link has no chat: name a chat file in chat_url.")
 
     def _file(self, work: Path, progress: Progress) -> Path:
         folder = work / "file"
@@ -135,7 +142,7 @@ class DirectSource:
         """Whether the address holds a playlist, by its first bytes. Raises unless they are a recording's."""
         if self._hls is None:
             head, size = call_with_retry(self._head, policy=self._retry, retry_on=RETRIED)
-            self._hls = head.removeprefix(BYTE_ORDER_MARK).startswith(PLAYLIST_MARK)
+            self._hls = head.removeprefix(BYTE_ORDER_MARK.encode()).startswith(PLAYLIST_MARK)
             if not self._hls and sniff(head) is None:
                 raise UnsupportedFormat(NOT_A_RECORDING)
             if not self._hls and size is not None and size > self._limits.max_bytes:
@@ -186,7 +193,7 @@ class DirectSource:
                 raise VideoNotFound("There is no playlist at this address.")
             if response.status_code != 200:
                 raise VideoUnavailable("The media server does not give out this playlist.")
-            return response.content.decode("utf-8-sig", errors="replace"), response.url
+            return response.content.decode("utf-8", errors="replace"), response.url
 
         return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
 
