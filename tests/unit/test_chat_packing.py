@@ -39,40 +39,47 @@ def encrypted() -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        gzip.compress(CHAT),
-        zipped(("chat.json", CHAT)),
-        zipped(("night/chat.json", CHAT), method=zipfile.ZIP_STORED),
-        zipped(("night/", b""), ("night/chat.json", CHAT), ("__MACOSX/night/._chat.json", b"x"), (".DS_Store", b"x")),
-        zipped(("chat.json.gz", gzip.compress(CHAT))),
-        zipped(("chat.json", CHAT.decode().encode("utf-16"))),
-        gzip.compress(CHAT[:30]) + gzip.compress(CHAT[30:]),
-    ],
-)
-def test_a_chat_is_found_in_its_packing(tmp_path: Path, data: bytes) -> None:
-    assert messages(tmp_path, data) == 1
+# Tests are named by the keys: packed bytes hold the time at which they were packed.
+PACKED = {
+    "gzip": gzip.compress(CHAT),
+    "zip": zipped(("chat.json", CHAT)),
+    "zip, stored, in a folder": zipped(("night/chat.json", CHAT), method=zipfile.ZIP_STORED),
+    "zip with what systems add": zipped(
+        ("night/", b""), ("night/chat.json", CHAT), ("__MACOSX/night/._chat.json", b"x"), (".DS_Store", b"x")
+    ),
+    "gzip in a zip": zipped(("chat.json.gz", gzip.compress(CHAT))),
+    "zip of UTF-16": zipped(("chat.json", CHAT.decode().encode("utf-16"))),
+    "gzip of two members": gzip.compress(CHAT[:30]) + gzip.compress(CHAT[30:]),
+}
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (zipped(("a.json", CHAT), ("b.json", CHAT)), "holds 2 files"),
-        (zipped(("night/", b"")), "holds 0 files"),
-        (zipped(*((f"{number}.json", CHAT) for number in range(200))), "far more than a chat file"),
-        (zipped(("chat.json", CHAT), method=zipfile.ZIP_BZIP2), "Unpack it first"),
-        (zipped(("chat.json", CHAT), method=zipfile.ZIP_LZMA), "Unpack it first"),
-        (encrypted(), "Unpack it first"),
-        (zipped(("chat.json", CHAT * 99))[:-30], "Unpack it first"),
-        (zipped(("chat.json", CHAT), method=zipfile.ZIP_STORED).replace(b'"hi"', b'"ho"'), "Unpack it first"),
-        (gzip.compress(zipped(("chat.json", CHAT))), "zip archive"),
-        (gzip.compress(gzip.compress(CHAT)), "archive inside archives"),
-        (bz2.compress(CHAT), "bzip2"),
-        (gzip.compress(CHAT * 999)[:-10], "damaged or breaks off"),
-    ],
-)
-def test_a_packing_that_can_not_be_used_says_why(tmp_path: Path, data: bytes, words: str) -> None:
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_chat_is_found_in_its_packing(tmp_path: Path, kind: str) -> None:
+    assert messages(tmp_path, PACKED[kind]) == 1
+
+
+REFUSED = {
+    "two files": (zipped(("a.json", CHAT), ("b.json", CHAT)), "holds 2 files"),
+    "no file": (zipped(("night/", b"")), "holds 0 files"),
+    "many files": (zipped(*((f"{number}.json", CHAT) for number in range(200))), "far more than a chat file"),
+    "bzip2 in a zip": (zipped(("chat.json", CHAT), method=zipfile.ZIP_BZIP2), "Unpack it first"),
+    "LZMA in a zip": (zipped(("chat.json", CHAT), method=zipfile.ZIP_LZMA), "Unpack it first"),
+    "encrypted": (encrypted(), "Unpack it first"),
+    "a zip that breaks off": (zipped(("chat.json", CHAT * 99))[:-30], "Unpack it first"),
+    "a wrong checksum": (
+        zipped(("chat.json", CHAT), method=zipfile.ZIP_STORED).replace(b'"hi"', b'"ho"'),
+        "Unpack it first",
+    ),
+    "a zip in gzip": (gzip.compress(zipped(("chat.json", CHAT))), "zip archive"),
+    "gzip in gzip": (gzip.compress(gzip.compress(CHAT)), "archive inside archives"),
+    "bzip2": (bz2.compress(CHAT), "bzip2"),
+    "gzip that breaks off": (gzip.compress(CHAT * 999)[:-10], "damaged or breaks off"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_packing_that_can_not_be_used_says_why(tmp_path: Path, kind: str) -> None:
+    data, words = REFUSED[kind]
     with pytest.raises(ChatUnavailable, match=words):
         messages(tmp_path, data)
 
