@@ -29,8 +29,15 @@ demo: setup ## The whole system on the bundled sample, once
 up: setup ## The whole stack in the foreground, until Ctrl-C
 	@$(PY) -m flask --app web up
 
-analyze: setup ## Submit URL=... (CHAT=..., LEARN=no) to the running stack and follow it
-	@$(PY) -m flask --app web analyze --follow $(if $(CHAT),--chat "$(CHAT)") $(if $(filter no false,$(LEARN)),--no-learn) "$(URL)"
+# The values reach the command as they were typed, through the environment: neither make nor a shell reads them.
+override URL := $(value URL)
+override CHAT := $(value CHAT)
+override CHAT_OFFSET := $(value CHAT_OFFSET)
+analyze: export KLIPSTREAM_SOURCE = $(value URL)
+analyze: export KLIPSTREAM_CHAT = $(value CHAT)
+analyze: export KLIPSTREAM_CHAT_OFFSET = $(value CHAT_OFFSET)
+analyze: setup ## Submit URL='...' (CHAT='...', CHAT_OFFSET=seconds, LEARN=no) to the running stack and follow it
+	@$(PY) -m flask --app web analyze --follow $(if $(filter no false,$(LEARN)),--no-learn)
 
 doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor

@@ -9,6 +9,7 @@ MODULES = (
     "pipeline",
     "chat_speed",
     "long_chat",
+    "chat_forms",
     "upload_size",
     "vod_chat",
     "partial",

@@ -77,9 +77,23 @@ EXPORTS = {
     "edl": _export("highlights.edl", TEXT),
     "fcpxml": _export("highlights.fcpxml", XML),
     "otio": _export("highlights.otio", JSON),
+    "premiere": _export("highlights.xml", XML),
+    "mlt": _export("highlights.mlt", XML),
 }
+# The whole recording as one clip with a marker over each highlight, by format.
+MARKED = {
+    "edl": _export("recording.edl", TEXT),
+    "fcpxml": _export("recording.fcpxml", XML),
+    "otio": _export("recording.otio", JSON),
+    "premiere": _export("recording.xml", XML),
+    "mlt": _export("recording.mlt", XML),
+}
+NO_CHAPTERS = (
+    "There are no YouTube chapters: YouTube wants at least three, each 10 seconds or longer, and the highlights give "
+    "fewer."
+)
 
-_BY_NAME = {file.name: file.media_type for file in (*FILES, *EXPORTS.values())}
+_BY_NAME = {file.name: file.media_type for file in (*FILES, *EXPORTS.values(), *MARKED.values())}
 _BY_SUFFIX = {PurePosixPath(file.name).suffix: file.media_type for file in (clip(1), thumbnail(1), *FILES)}
 
 

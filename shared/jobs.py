@@ -47,6 +47,7 @@ class Options:
     audio_track: int | None = None  # from 1; None to choose one
     clips: bool | str = True  # True, False or "vertical"
     learn: bool = True  # from the verdicts on the channel's earlier highlights
+    chat_offset_seconds: float = 0.0  # added to the time of every comment
 
 
 @dataclass(frozen=True, kw_only=True)

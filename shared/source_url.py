@@ -5,22 +5,16 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from shared.errors import InvalidTwitchUrl, UnsupportedSource
+from shared.errors import UnsupportedSource
+from shared.twitch_url import is_twitch_site, parse_twitch_url
 
 MAX_URL_LENGTH = 2048
 MAX_FILE_NAME_LENGTH = 255
+# What comes along when a link is copied from a page or a chat.
+_AROUND = " \t\r\n\v\f\u00a0\u200b\u200e\u200f\u2060\ufeff"
 
-# Twitch numbers its VODs; the newest have ten digits.
-_VIDEO_ID = re.compile(r"[1-9][0-9]{0,15}")
-_TWITCH_URL = re.compile(
-    r"(?i:https)://(?:"
-    r"(?i:(?:www\.|m\.)?twitch\.tv)/videos/(?P<video>[1-9][0-9]{0,15})"
-    r"|(?i:www\.twitch\.tv)/[A-Za-z0-9_]{1,25}/v/(?P<old>[1-9][0-9]{0,15})"
-    r")/?(?:\?[^#]*)?(?:#.*)?"
-)
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
-_TWITCH_HOST = re.compile(r"(?:[a-z0-9-]+\.)*twitch\.tv")
 
 
 class SourceRef(NamedTuple):
@@ -30,21 +24,6 @@ class SourceRef(NamedTuple):
     ref: str
 
 
-def parse_twitch_url(text: str) -> str:
-    """The number of the VOD that `text` names; nothing else of what was typed is ever used.
-
-    Raises UnsupportedSource for other sites and other schemes, InvalidTwitchUrl for what is not a VOD's address.
-    """
-    if len(text) <= MAX_URL_LENGTH and _VIDEO_ID.fullmatch(text):
-        return text
-    if _is_plain(text):
-        if match := _TWITCH_URL.fullmatch(text):
-            return match["video"] or match["old"]
-        if _names_another_site(text):
-            raise UnsupportedSource("Only Twitch VODs are accepted here.")
-    raise InvalidTwitchUrl
-
-
 def classify_url(
     text: str,
     *,
@@ -52,7 +31,7 @@ def classify_url(
     local_allowed: bool,
     private_hosts: Collection[str] = (),
 ) -> SourceRef:
-    """Which source `text` names.
+    """Which source `text` names; white space around a link counts for nothing.
 
     media_hosts: MEDIA_HOSTS, matched exactly; an entry with a port allows that port only, one without allows 443.
     private_hosts: ALLOW_PRIVATE_HOSTS (`host:port`); for those plain http is accepted as well.
@@ -60,10 +39,16 @@ def classify_url(
     """
     if text.startswith("file:"):
         return _local(text, allowed=local_allowed)
-    if _is_plain(text) and _names_another_site(text):
-        _check_direct(text, media_hosts, private_hosts)
-        return SourceRef("direct", text)
-    return SourceRef("twitch", parse_twitch_url(text))
+    link = without_space(text)
+    if _is_plain(link) and _names_another_site(link):
+        _check_direct(link, media_hosts, private_hosts)
+        return SourceRef("direct", link)
+    return SourceRef("twitch", parse_twitch_url(link))
+
+
+def without_space(text: str) -> str:
+    """`text` as it was meant; the name of a file stays as it is."""
+    return text if text.startswith("file:") else text.strip(_AROUND)
 
 
 def _is_plain(text: str) -> bool:
@@ -77,7 +62,7 @@ def _names_another_site(text: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    return bool(parts.scheme and host) and _TWITCH_HOST.fullmatch(host.rstrip(".")) is None
+    return bool(parts.scheme and host) and not is_twitch_site(host)
 
 
 def _local(text: str, *, allowed: bool) -> SourceRef:
@@ -98,11 +83,16 @@ def _local(text: str, *, allowed: bool) -> SourceRef:
 def _check_direct(text: str, media_hosts: Collection[str], private_hosts: Collection[str]) -> None:
     host, port, scheme = split_address(text)
     authority = f"{host}:{port}"
+    named = {entry.lower() for entry in media_hosts}
+    if host not in named and authority not in named:
+        raise UnsupportedSource(
+            f"{host} is neither Twitch nor one of this server's MEDIA_HOSTS. "
+            "Download the recording, put it into the media folder and send file:NAME."
+        )
     if scheme == "http" and authority not in private_hosts:
         raise UnsupportedSource("Only https:// links are accepted.")
-    named = {entry.lower() for entry in media_hosts}
-    if authority not in named and not (host in named and port == 443 and scheme == "https"):
-        raise UnsupportedSource("This host is not one of MEDIA_HOSTS.")
+    if authority not in named and (port != 443 or scheme != "https"):
+        raise UnsupportedSource(f"MEDIA_HOSTS does not allow this port of {host}.")
 
 
 def split_address(url: str) -> tuple[str, int, str]:

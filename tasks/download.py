@@ -3,6 +3,7 @@
 from shared.files import AUDIO, VIDEO
 from shared.jobs import Job
 from shared.progress import Progress, share_of
+from tasks.chat_files import check_chat_file
 from tasks.sources import source_of
 from tasks.speech import is_named, transcriber_of
 from tasks.stage import Limits, stage
@@ -19,6 +20,8 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     if transcriber is not None and is_named(job):
         # What can't be transcribed is told before anything is fetched.
         transcriber.check(job.options.language)
+    if job.chat_ref is not None:
+        check_chat_file(job.chat_ref)
     source = source_of(job)
     video = source.describe()
     full = job.options.video == "full"
@@ -29,7 +32,9 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     if full:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
-    described = video.as_dict() | {
+    measured = source.measure(work=parts)
+    described = video.as_dict() | measured.as_dict()
+    described |= {
         "duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3),
         "audio_track": sound.track,
         "audio_tracks": sound.tracks,

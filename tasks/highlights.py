@@ -1,56 +1,66 @@
 """The highlights stage: find them, cut them, write the result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shared import files
-from shared.errors import UnsupportedFormat
+from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.feedback import Verdict
 from shared.jobs import Job
 from shared.progress import Progress, share_of
 from shared.redis.feedback import FeedbackStore
+from shared.settings import settings
+from tasks.media import media_of
 from tasks.results import file_url, write_results
 from tasks.sources import source_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
-from workers.analysis.exports import write_exports
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
 from workers.app import job_store
 from workers.download.sources import Part
+from workers.exports import write_exports
 from workers.media.clips import cut_clip, thumbnail
 from workers.media.ffmpeg import ffmpeg_path
+from workers.media.measure import Measured, measure
 
 FINDING_SHARE = 0.1  # of the stage's time; the rest is cutting
+MEASURED_S = 1.0  # of the picture, at least: a whole segment
+
+PartOf = Callable[[float, float], Part | None]
 
 
 @stage("highlights", limits=Limits(stall_s=300, base_s=1800, per_hour_s=600))
 def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Choose the moments worth keeping and cut them."""
-    video = job.video or {}
     found = find_highlights(
         timeline=work.fetch(files.TIMELINE.name),
         chat=work.fetch_if_any(files.CHAT.name),
         transcript=work.fetch_if_any(files.TRANSCRIPT.name),
         duration_s=work.duration_s(),
         count=job.options.highlights,
-        watch_url=video.get("watch_url"),
+        watch_url=(job.video or {}).get("watch_url"),
         verdicts=_verdicts(job),
     )
     report(FINDING_SHARE)
-    clips, warnings = _cut(job, work, found, share_of(report, FINDING_SHARE, 1))
+    part_of = _parts(job, work)
+    clips, warnings = _cut(job, part_of, found, work.folder, share_of(report, FINDING_SHARE, 1))
+    video = _measured(job, part_of, found)
+    job = replace(job, video=video)
+    exported = write_exports(found.highlights, video=video, media=media_of(job, settings()), into=work.folder)
     names = (
         *clips,
         *write_highlight_files(
             found, timeline=work.fetch(files.TIMELINE.name), title=video.get("title"), into=work.folder
         ),
-        *write_exports(found.highlights, video=video, into=work.folder),
+        *exported.files,
     )
-    warnings = (*found.warnings, *warnings)
+    warnings = (*found.warnings, *warnings, *exported.warnings)
     results = write_results(
         job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
     )
-    return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, results=results)
+    return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, video=video, results=results)
 
 
 def _verdicts(job: Job) -> list[Verdict]:
@@ -61,28 +71,40 @@ def _verdicts(job: Job) -> list[Verdict]:
     return FeedbackStore(job_store().redis).verdicts(job.owner, channel)
 
 
-def _cut(job: Job, work: Workspace, found: Found, report: Progress) -> tuple[list[str], tuple[str, ...]]:
+def _measured(job: Job, part_of: PartOf, found: Found) -> dict[str, Any]:
+    """The job's video with what editors have to know; of HLS from the first clip's picture, which is here already."""
+    video = job.video or {}
+    if video.get("has_picture") is not None or job.options.video == "none":
+        return video
+    start_s = found.highlights[0]["start_seconds"] if found.highlights else 0.0
+    try:
+        part = part_of(start_s, start_s + MEASURED_S)
+        return video | (measure(part.path) if part else Measured()).as_dict()
+    except (VideoUnavailable, UnsupportedFormat):
+        return video | Measured().as_dict()  # exports say then that the rate is not known
+
+
+def _cut(job: Job, part_of: PartOf, found: Found, folder: Path, report: Progress) -> tuple[list[str], tuple[str, ...]]:
     """Cut every clip and its thumbnail; fills in their addresses. Returns names and warnings."""
     if job.options.clips is False or job.options.video == "none":
         return [], ()
     names: list[str] = []
     warnings: list[str] = []
-    (work.folder / "clips").mkdir(exist_ok=True)
-    part_of = _parts(job, work)
+    (folder / "clips").mkdir(exist_ok=True)
     for position, highlight in enumerate(found.highlights):
         start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
         part = part_of(start_s, end_s)
         if part is None:
             return [], ("The recording has no picture, so no clips were cut.",)
         try:
-            names += _cut_one(job, part, highlight, work.folder)
+            names += _cut_one(job, part, highlight, folder)
         except UnsupportedFormat as error:
             warnings.append(f"The clip of highlight {highlight['rank']} could not be cut: {error.detail}")
         report((position + 1) / len(found.highlights))
     return names, tuple(warnings)
 
 
-def _parts(job: Job, work: Workspace) -> Callable[[float, float], Part | None]:
+def _parts(job: Job, work: Workspace) -> PartOf:
     """What gives the picture from one second to another; None when there is none."""
     if job.options.video == "full":
         whole = Part(work.fetch(files.VIDEO.name), 0.0)

@@ -38,7 +38,6 @@ def _local(job: Job, config: Settings) -> Source:
     return LocalSource(
         job.source["ref"],
         root=config.local_media_dir,
-        chat_name=job.chat_ref,
         max_hours=config.max_video_hours,
         audio_track=_audio_track(job),
     )

@@ -99,6 +99,17 @@ class VideoSchema(Schema):
     game = fields.String(allow_none=True)
     views = fields.Integer(allow_none=True)
     watch_url = _text("A page that plays it.", allow_none=True)
+    file_name = _text("Of the recording, or what it is called when it is fetched.", allow_none=True)
+    has_picture = fields.Boolean(allow_none=True)
+    frame_rate = _text('Frames a second as a fraction, "30000/1001"; the average where it varies.', allow_none=True)
+    variable_frame_rate = fields.Boolean(allow_none=True)
+    width = fields.Integer(allow_none=True, metadata={"description": "In square pixels, as shown."})
+    height = fields.Integer(allow_none=True)
+    start_timecode = _text("What the recording's own timecode begins with.", allow_none=True)
+    audio_track = fields.Integer(metadata={"description": "The sound track that is analysed and cut, from 1."})
+    audio_tracks = fields.Integer(metadata={"description": "How many sound tracks there are."})
+    audio_channels = fields.Integer(allow_none=True, metadata={"description": "Of the main sound track."})
+    audio_rate = fields.Integer(allow_none=True, metadata={"description": "Samples a second of that track."})
 
 
 @whole

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.feedback import Edit, edited
-from shared.files import EXPORTS, HIGHLIGHTS, HIGHLIGHTS_CSV, RESULTS
+from shared.files import EXPORTS, HIGHLIGHTS, HIGHLIGHTS_CSV, MARKED, RESULTS
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore
 from shared.stages import JobStatus
 from web.dependencies import dependencies
 
 DOCUMENTS = (HIGHLIGHTS.name, RESULTS.name)
-TABLES = (HIGHLIGHTS_CSV.name, *(file.name for file in EXPORTS.values()))
+TABLES = (HIGHLIGHTS_CSV.name, *(file.name for file in (*EXPORTS.values(), *MARKED.values())))
 
 
 def shows_highlights(name: str) -> bool:
@@ -31,15 +31,15 @@ def highlights_of(job: Job) -> list[dict[str, Any]]:
 
 
 def edited_files(job: Job, names: list[str], edits: Mapping[int, Edit]) -> dict[str, bytes]:
-    """Those of `names` that show highlights, as they read with the edits."""
+    """Those of `names` that show highlights, as they read with the edits; chapters only when there are enough."""
     made = {name: _edited_document(job, name, edits) for name in DOCUMENTS if name in names}
     wanted = [name for name in names if name in TABLES]
     if wanted:
         # Only here: OpenTimelineIO takes a tenth of a second to import, and few jobs are edited.
         from tasks.edited_exports import edited_exports
 
-        exports = edited_exports(edited(highlights_of(job), edits), video=job.video or {})
-        made |= {name: exports[name] for name in wanted}
+        exports = edited_exports(job, edited(highlights_of(job), edits))
+        made |= {name: exports[name] for name in wanted if name in exports}
     return made
 
 

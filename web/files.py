@@ -10,7 +10,7 @@ from flask import Response, jsonify, redirect, send_file
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import FileMissing, JobConflict, ResultsNotReady
-from shared.files import EXPORTS, MANIFEST, RESULTS, media_type_of
+from shared.files import EXPORTS, MANIFEST, NO_CHAPTERS, RESULTS, media_type_of
 from shared.jobs import Job
 from shared.stages import JobStatus
 from web.answers import ResultsSchema
@@ -47,7 +47,7 @@ def file(job_id: str, name: str) -> AnyResponse:
     found = own_job(job_id)
     manifest = _manifest(found)
     if name == MANIFEST:
-        return jsonify(job_id=found.job_id, files=manifest | _edited_entries(found, manifest))
+        return jsonify(job_id=found.job_id, files=_shown_entries(found, manifest))
     return _hand_out(found, name, manifest)
 
 
@@ -79,23 +79,27 @@ def _manifest(job: Job) -> dict[str, Any]:
     return files
 
 
-def _edited_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's entries of the files that read otherwise since highlights were edited."""
+def _shown_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's entries as the files read since highlights were edited."""
     edits = edits_of(job)
-    made = edited_files(job, list(manifest), edits) if edits else {}
-    return {
+    if not edits:
+        return manifest
+    made = edited_files(job, list(manifest), edits)
+    kept = {name: entry for name, entry in manifest.items() if name in made or not shows_highlights(name)}
+    return kept | {
         name: manifest[name] | {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in made.items()
     }
 
 
 def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
-    if name not in manifest:
-        raise FileMissing
     edits = edits_of(job) if shows_highlights(name) else {}
+    # Edits may leave too few chapters, or make enough of them.
+    made = edited_files(job, [name], edits) if edits else {}
+    if name not in (made if edits else manifest):
+        raise FileMissing(NO_CHAPTERS if name == EXPORTS["chapters"].name else None)
     if edits:
-        data = edited_files(job, [name], edits)[name]
-        return _sent(BytesIO(data), name, etag=hashlib.sha256(data).hexdigest())
+        return _sent(BytesIO(made[name]), name, etag=hashlib.sha256(made[name]).hexdigest())
     served = dependencies().artifacts.serve(job.job_id, name)
     if served.url is not None:
         response = redirect(served.url)

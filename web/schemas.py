@@ -9,6 +9,7 @@ from shared.stages import JobStatus
 from web.languages import LANGUAGES
 
 MAX_TEXT = 2048
+MAX_CHAT_OFFSET_S = 86_400
 STATUSES = [status.value for status in JobStatus]
 
 
@@ -20,6 +21,19 @@ class Whole(fields.Integer):
             raise self.make_error("invalid", input=value)
         found: int = super()._deserialize(value, attr, data, **kwargs)
         return found
+
+
+class Seconds(fields.Float):
+    """A finite number of seconds; texts, true and false are none."""
+
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        try:
+            # Minus nought is nought: the same meaning has the same fingerprint.
+            return float(super()._deserialize(value, attr, data, **kwargs)) + 0.0
+        except OverflowError as error:
+            raise self.make_error("too_large", input=value) from error
 
 
 class ClipChoice(fields.Field[bool | str]):
@@ -85,6 +99,11 @@ class OptionsSchema(Schema):
         load_default=True,
         metadata={"description": "Let the verdicts on the channel's earlier highlights move the ranking."},
     )
+    chat_offset_seconds = Seconds(
+        load_default=0.0,
+        validate=validate.Range(-MAX_CHAT_OFFSET_S, MAX_CHAT_OFFSET_S),
+        metadata={"description": "Added to the time of every comment: -45 when the chat comes 45 s too late."},
+    )
 
 
 class SubmissionSchema(Schema):
@@ -92,8 +111,8 @@ class SubmissionSchema(Schema):
         required=True,
         validate=validate.Length(1, MAX_TEXT),
         metadata={
-            "description": "A Twitch VOD's link or number, `file:NAME` below LOCAL_MEDIA_DIR, or an https link to "
-            "media on MEDIA_HOSTS.",
+            "description": "A Twitch VOD's link in any form or its number, `file:NAME` below LOCAL_MEDIA_DIR, or an "
+            "https link to media on MEDIA_HOSTS.",
             "example": "https://www.twitch.tv/videos/123456789",
         },
     )
@@ -101,7 +120,10 @@ class SubmissionSchema(Schema):
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
-        metadata={"description": "`file:NAME` of a TwitchDownloader chat (JSON, plain or gzip); with file: sources."},
+        metadata={
+            "description": "`file:NAME` of a chat file, used in place of the recording's own chat. TwitchDownloader, "
+            "chat-downloader, yt-dlp, Twitch's GraphQL, chat logs or CSV; plain, gzip or zip."
+        },
     )
     callback_url = fields.String(
         load_default=None,

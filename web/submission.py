@@ -9,7 +9,7 @@ from uuid import uuid4
 from shared.errors import InvalidRequest, UnsupportedSource
 from shared.jobs import Job, Options, utc_now
 from shared.settings import Settings
-from shared.source_url import SourceRef, classify_url, split_address
+from shared.source_url import SourceRef, classify_url, split_address, without_space
 
 
 def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
@@ -23,13 +23,13 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         local_allowed=config.local_media_dir is not None,
         private_hosts=config.allow_private_hosts,
     )
-    chat_ref = _chat_ref(body["chat_url"], source)
+    chat_ref = _chat_ref(body["chat_url"], config)
     options = Options(**{**body["options"], "transcriber": _transcriber(body["options"]["transcriber"], config)})
     now = utc_now()
     return Job(
         job_id=uuid4().hex,
         owner=owner,
-        url=body["url"],
+        url=without_space(body["url"]),
         source=source._asdict(),
         fingerprint=digest({"source": source._asdict(), "chat": chat_ref, "options": asdict(options)}),
         created_at=now,
@@ -54,18 +54,16 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _chat_ref(text: str | None, source: SourceRef) -> str | None:
+def _chat_ref(text: str | None, config: Settings) -> str | None:
+    """The name of the chat file below the media folder."""
     if text is None:
         return None
-    if source.kind != "local":
-        raise InvalidRequest(errors={"chat_url": ["Only file: sources take a chat file."]})
+    if not text.startswith("file:"):
+        raise InvalidRequest(errors={"chat_url": ["Must be file:NAME, a chat file in the media folder."]})
     try:
-        chat = classify_url(text, media_hosts=(), local_allowed=True)
+        return classify_url(text, media_hosts=(), local_allowed=config.local_media_dir is not None).ref
     except UnsupportedSource as error:
         raise InvalidRequest(errors={"chat_url": [error.detail]}) from None
-    if chat.kind != "local":
-        raise InvalidRequest(errors={"chat_url": ["Must be file:NAME."]})
-    return chat.ref
 
 
 def _transcriber(asked: str | None, config: Settings) -> str | None:

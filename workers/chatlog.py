@@ -30,9 +30,15 @@ class Comment(NamedTuple):
     bits: int = 0
 
 
+def line_of(comment: Comment) -> str:
+    """A line of `chat.jsonl`, with its end."""
+    record = comment._asdict()
+    record["emotes"] = [emote._asdict() for emote in comment.emotes]
+    return _ENCODER.encode(record) + "\n"
+
+
 def write_comment(file: IO[str], comment: Comment) -> None:
-    record = comment._asdict() | {"emotes": [emote._asdict() for emote in comment.emotes]}
-    file.write(_ENCODER.encode(record) + "\n")
+    file.write(line_of(comment))
 
 
 def read_comments(path: Path) -> Iterator[Comment]:

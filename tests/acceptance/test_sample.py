@@ -13,6 +13,7 @@ from shared import files
 from shared.artifacts.store import sha256_of
 from shared.stages import STAGES
 from tests.acceptance.conftest import SAMPLES, Api
+from tests.acceptance.export_readers import READERS, chapter_begins
 from tests.described import Description
 
 TRUTH = json.loads((SAMPLES / "demo_truth.json").read_text())
@@ -147,28 +148,77 @@ def test_every_file_is_one_of_the_table(results: dict[str, Any], api: Api, tmp_p
     manifest = json.loads(api.download(results["files"]["manifest.json"], tmp_path).read_text())["files"]
     ranks = [highlight["rank"] for highlight in results["highlights"]]
     clips = [make(rank) for rank in ranks for make in (files.clip, files.thumbnail)]
-    made = {file.name: file for file in (*files.FILES, *files.EXPORTS.values(), *clips)}
+    made = {file.name: file for file in (*files.FILES, *files.EXPORTS.values(), *files.MARKED.values(), *clips)}
 
-    # The picture as a whole is there only when it is asked for.
-    assert set(manifest) == set(made) - {files.VIDEO.name}
+    # The picture as a whole is there only when it is asked for, chapters only when there are enough.
+    optional = {files.VIDEO.name} | ({files.EXPORTS["chapters"].name} - set(manifest))
+    assert set(manifest) == set(made) - optional
     for name, entry in manifest.items():
         assert entry["stage"] == made[name].stage, name
         assert api.http.head(results["files"][name]).headers["content-type"] == made[name].media_type, name
 
 
-@pytest.mark.parametrize("form", files.EXPORTS)
-def test_every_export_answers(form: str, api: Api, job: dict[str, Any], results: dict[str, Any]) -> None:
-    answer = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/{form}")
-
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == files.EXPORTS[form].media_type
-    assert answer.headers["content-disposition"] == f'attachment; filename="{files.EXPORTS[form].download_name}"'
-    assert all(_plain(highlight["title"]) in _plain(answer.text) for highlight in results["highlights"])
-
-
 def _plain(text: str) -> str:
     """Letters and digits only: formats quote, escape and shorten signs each in their way."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"&\w+;|\\u....", "", text.lower()))
+
+
+@pytest.mark.parametrize("form", [form for form in files.EXPORTS if form != "chapters"])
+def test_every_export_is_given_out_and_can_be_read(
+    api: Api, job: dict[str, Any], results: dict[str, Any], form: str, tmp_path: Path
+) -> None:
+    answer = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/{form}")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == files.EXPORTS[form].media_type
+    assert answer.headers["content-disposition"] == f'attachment; filename="{files.EXPORTS[form].download_name}"'
+    assert all(_plain(highlight["title"]) in _plain(answer.text) for highlight in results["highlights"])
+    path = tmp_path / files.EXPORTS[form].download_name
+    path.write_bytes(answer.content)
+
+    spans = READERS[form](path)
+
+    wanted = sorted((highlight["start_seconds"], highlight["end_seconds"]) for highlight in results["highlights"])
+    assert len(wanted) > 0
+    assert sorted(spans) == [pytest.approx(one, abs=1 / 20 + 1e-9) for one in wanted]
+
+
+def test_chapters_are_given_out_or_their_lack_is_explained(
+    api: Api, job: dict[str, Any], results: dict[str, Any]
+) -> None:
+    answer = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/chapters")
+
+    if answer.status_code == 404:
+        problem = answer.json()
+        assert problem["code"] == "FILE_NOT_FOUND"
+        assert problem["detail"] in results["warnings"]
+        assert files.EXPORTS["chapters"].name not in results["files"]
+    else:
+        begins = chapter_begins(answer.raise_for_status().text)
+        assert begins[0] == 0
+        assert len(begins) >= 3
+        assert set(begins[1:]) <= {int(highlight["start_seconds"]) for highlight in results["highlights"]}
+
+
+def test_timelines_count_the_samples_own_20_frames_and_name_its_file(
+    api: Api, job: dict[str, Any], tmp_path: Path
+) -> None:
+    url = f"/api/v1/analysis/{job['job_id']}/export"
+    sample = (SAMPLES / "demo.mp4").as_uri()
+
+    assert job["video"]["frame_rate"] == "20/1"
+    assert (job["video"]["width"], job["video"]["height"]) == (640, 360)
+    assert job["video"]["file_name"] == "demo.mp4"
+    assert 'frameDuration="1/20s"' in api.http.get(f"{url}/fcpxml").text
+    assert "this one counts 24" in api.http.get(f"{url}/edl").text
+    for form in ("edl", "fcpxml", "otio", "premiere"):
+        assert sample in api.http.get(f"{url}/{form}").text, form
+
+
+@pytest.mark.parametrize("export", files.MARKED.values(), ids=files.MARKED)
+def test_the_whole_recording_is_there_with_markers(api: Api, job: dict[str, Any], export: files.File) -> None:
+    text = api.http.get(f"/api/v1/analysis/{job['job_id']}/files/{export.name}").raise_for_status().text
+
+    assert text.count("#1 ") >= 1
 
 
 def test_the_frontends_urls_exist_or_are_null(api: Api, results: dict[str, Any]) -> None:

@@ -70,6 +70,16 @@ def test_a_vod_link_becomes_highlights_with_clips(api: Api, job: dict[str, Any],
             assert {stream.type for stream in clip.streams} == {"video", "audio"}
 
 
+def test_exports_name_the_vods_file_and_how_to_fetch_it(api: Api, job: dict[str, Any]) -> None:
+    name = f"Speedrun marathon, day 3 [{VOD}].mp4"
+    edl = api.http.get(f"/api/v1/analysis/{job['job_id']}/export/edl").raise_for_status().text
+
+    assert job["video"]["file_name"] == name
+    assert job["video"]["frame_rate"] == "30/1"
+    assert f"* FROM CLIP NAME:  {name}" in edl
+    assert f"yt-dlp -o '{name}' https://www.twitch.tv/videos/{VOD}" in edl
+
+
 def test_only_the_pictures_under_the_clips_were_fetched(peer: TwitchPeer, job: dict[str, Any]) -> None:
     asked = peer.asked("segment:chunked/")
     under_clips = sum(asked.values())
@@ -133,3 +143,17 @@ def test_a_vod_without_chat_goes_on_and_says_so(api: Api) -> None:
 
     assert job["status"] == "completed", job["error"]
     assert any("CHAT_UNAVAILABLE" in warning for warning in job["warnings"]), job["warnings"]
+
+
+@pytest.mark.parametrize(("options", "rate", "segments"), [({"clips": False}, "30/1", 1), ({"video": "none"}, None, 0)])
+def test_without_clips_the_picture_is_measured_unless_none_is_wanted(
+    api: Api, peer: TwitchPeer, job: dict[str, Any], options: dict[str, Any], rate: str | None, segments: int
+) -> None:
+    before = sum(peer.asked("segment:chunked/").values())
+
+    other = api.wait(api.submit(VOD, options=options)["job_id"], seconds=180)
+
+    assert other["status"] == "completed", other["error"]
+    assert other["video"]["frame_rate"] == rate
+    assert api.results(other["job_id"])["video"] == other["video"]
+    assert sum(peer.asked("segment:chunked/").values()) - before == segments

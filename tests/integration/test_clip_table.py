@@ -22,7 +22,7 @@ TRACKS = {"23.976": 1, "25": 2, "29.97": 3, "59.94": 2, "vfr": 3}
 
 def clip_of(recording: Path, into: Path, *, track: int, start_s: float = START_S, end_s: float = END_S) -> Seen:
     """A clip as a job makes it that asked for a sound track, from 1."""
-    source = LocalSource(recording.name, root=recording.parent, chat_name=None, max_hours=1, audio_track=track)
+    source = LocalSource(recording.name, root=recording.parent, max_hours=1, audio_track=track)
     part = source.fetch_part(start_s, end_s, work=into.parent)
     assert part is not None
     cut_clip(

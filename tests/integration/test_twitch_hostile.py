@@ -14,6 +14,7 @@ from shared.progress import silent
 from tests.peers.twitch import CDN, CDN_HOST
 from tests.peers.twitch_process import QUICK, TwitchPeer, running_twitch
 from workers.download.direct import DirectSource
+from workers.media.measure import Measured
 from workers.media.remux import probe
 
 MASTER = f"{CDN}/t1/42/chunked/index-dvr.m3u8"
@@ -213,6 +214,8 @@ def test_hls_behind_a_link_gives_sound_and_parts(twitch: TwitchPeer, tmp_path: P
     sound = source.fetch_sound(tmp_path / "audio.m4a", work=tmp_path, progress=silent)
     part = source.fetch_part(5, 7, work=tmp_path)
 
+    assert video.file_name == "index-dvr.mp4"
+    assert source.measure(work=tmp_path) == Measured()
     assert (video.source, video.duration_seconds, video.title) == ("direct", 16.0, "index-dvr.m3u8")
     assert sound.duration_seconds == pytest.approx(16, abs=0.1)
     assert part is not None
@@ -227,8 +230,10 @@ def test_a_file_behind_a_link_is_resumed_where_it_broke(twitch: TwitchPeer, tmp_
 
     video = source.describe()
     sound = source.fetch_sound(tmp_path / "audio.m4a", work=tmp_path, progress=silent)
+    measured = source.measure(work=tmp_path)
 
-    assert video.title == "3.ts"
+    assert (video.title, video.file_name) == ("3.ts", "3.ts")
+    assert measured.frame_rate == "30/1"
     assert sound.duration_seconds == pytest.approx(2, abs=0.1)
     whole = 2 * 6_000_000 // 8
     # The first request only looks at the beginning; the rest comes once.

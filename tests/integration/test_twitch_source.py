@@ -15,6 +15,7 @@ from workers.download.twitch import TwitchSource
 from workers.media.audio_track import Sound
 from workers.media.clips import cut_clip
 from workers.media.ffmpeg import ffmpeg_path
+from workers.media.measure import measure
 from workers.media.remux import probe
 
 SECONDS = 48.0
@@ -47,7 +48,20 @@ def test_a_vod_is_described_by_what_graphql_says(twitch: TwitchPeer) -> None:
     assert (video.title, video.channel, video.game, video.views) == ("Finals", "Chan", "Tetris", 7)
     assert video.duration_seconds == SECONDS
     assert video.watch_url == "https://www.twitch.tv/videos/42"
+    assert video.file_name == "Finals [42].mp4"
     assert twitch.count("segment") == 0
+
+
+@pytest.mark.parametrize("media", ["ts", "fmp4"])
+def test_a_part_of_the_picture_tells_its_rate_and_size(twitch: TwitchPeer, tmp_path: Path, media: str) -> None:
+    twitch.fresh(seconds=SECONDS, media=media)
+
+    part = twitch.source().fetch_part(20, 21, work=tmp_path)
+
+    assert part is not None
+    measured = measure(part.path)
+    assert (measured.frame_rate, measured.variable_frame_rate) == ("30/1", False)
+    assert (measured.width, measured.height) == (320, 180)
 
 
 @pytest.mark.parametrize("media", ["ts", "fmp4", "byterange"])

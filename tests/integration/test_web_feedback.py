@@ -22,9 +22,9 @@ from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, L
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.integration.conftest import Web, running_web, used
-from workers.analysis.exports import write_exports
 from workers.analysis.features import FEATURES, write_features
-from workers.analysis.highlights_csv import write_csv
+from workers.exports import Media, write_exports
+from workers.exports.table import write_csv
 
 CHANNEL = "Some_Channel"
 VIDEO = {"title": "A day", "channel": CHANNEL, "duration_seconds": 600.0, "watch_url": "https://www.twitch.tv/videos/1"}
@@ -59,7 +59,10 @@ def keep(web: Web, job_id: str, folder: Path) -> None:
     features = {rank: np.array([rank / 10, 0.2, 0.3, 0.4]) for rank in (1, 2)}  # the third has none
     names = ("results.json", "highlights.json", "highlights.csv", write_features(features, folder))
     entries = {}
-    for name in (*names, *write_exports(HIGHLIGHTS, video=VIDEO, into=folder)):
+    for name in (
+        *names,
+        *write_exports(HIGHLIGHTS, video=VIDEO, media=Media(name="a.mp4", url="a.mp4"), into=folder).files,
+    ):
         data = (folder / name).read_bytes()
         entries[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stage": "x", "attempt": 1}
         web.files.put(job_id, name, folder / name)
@@ -118,10 +121,29 @@ def test_an_edit_shows_in_the_results_every_file_and_every_export(web: Web, job_
         assert "2,190.5,230.0,205.0,0.5,funny,The <goat>," in get(f"{job}/{address}").text
     for form, clock in (("srt", "00:03:10,500"), ("vtt", "00:03:10.500"), ("edl", "00:03:10:15")):
         assert clock in get(f"{job}/export/{form}").text, form
-    for form in ("srt", "chapters", "edl", "otio"):
+    for form in ("edl", "otio"):
         assert "The <goat>" in get(f"{job}/export/{form}").text, form
-    assert "The &lt;goat&gt;" in get(f"{job}/export/fcpxml").text
+    for form in ("srt", "chapters"):
+        assert "The ‹goat›" in get(f"{job}/export/{form}").text, form
+    for address in ("export/fcpxml", "export/premiere", "export/mlt", "files/exports/recording.fcpxml"):
+        assert "The &lt;goat&gt;" in get(f"{job}/{address}").text, address
     assert all("Moment 1" in get(f"{job}/export/{form}").text for form in ("csv", "srt", "edl", "otio", "fcpxml"))
+
+
+def test_edits_may_leave_too_few_chapters(web: Web, job_id: str) -> None:
+    chapters = f"/api/v1/analysis/{job_id}/export/chapters"
+    before = web.http.get(chapters)
+    for rank, start_s in ((2, 104.0), (3, 108.0)):
+        patch(web, job_id, rank, start_seconds=start_s, end_seconds=start_s + 9)
+    without = web.http.get(chapters)
+    listed = web.http.get(f"/api/v1/analysis/{job_id}/files/manifest.json").json()["files"]
+    patch(web, job_id, 3, start_seconds=None, end_seconds=None)
+
+    assert before.text == "0:00 Start\n1:40 Moment 1\n3:20 Moment 2\n5:00 Moment 3\n"
+    assert (without.status_code, without.json()["code"]) == (404, "FILE_NOT_FOUND")
+    assert "at least three" in without.json()["detail"]
+    assert "exports/highlights.chapters.txt" not in listed
+    assert web.http.get(chapters).text == "0:00 Start\n1:40 Moment 1\n5:00 Moment 3\n"
 
 
 def test_what_is_left_out_of_an_edit_stays_and_null_takes_it_back(web: Web, job_id: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared import jobs
+from shared.files import EXPORTS, File
 from shared.jobs import utc_now
 from shared.stages import STAGES
 from tests.integration.conftest import Web
@@ -19,8 +20,7 @@ FILES = {
     "clips/01.jpg": b"\xff\xd8",
     "chat.jsonl": b"{}\n",
     "timeline.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
-    "exports/highlights.csv": b"rank\n1\n",
-    "exports/highlights.chapters.txt": b"0:00 Start\n",
+    **{export.name: form.encode() for form, export in EXPORTS.items()},
     "results.json": b'{"job_id": "x", "highlights": []}',
 }
 
@@ -147,9 +147,27 @@ def test_the_manifest_lists_files_and_nothing_internal(web: Web, job: str) -> No
     assert set(manifest["files"]["audio.m4a"]) == {"size", "sha256", "stage", "attempt"}
 
 
-@pytest.mark.parametrize(("form", "name"), [("csv", "highlights.csv"), ("chapters", "highlights.chapters.txt")])
-def test_an_export_is_a_download(web: Web, job: str, form: str, name: str) -> None:
+@pytest.mark.parametrize(("form", "export"), EXPORTS.items())
+def test_an_export_is_a_download(web: Web, job: str, form: str, export: File) -> None:
     answer = web.http.get(f"{job}/export/{form}")
 
-    assert answer.content == FILES[f"exports/{name}"]
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert (answer.status_code, answer.content) == (200, form.encode())
+    assert answer.headers["Content-Type"] == export.media_type
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{export.download_name}"'
+
+
+def test_chapters_that_there_are_not_say_why(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(FILES, EXPORTS["chapters"].name)
+    job_id = web.submit()
+    keep(web, job_id, tmp_path)
+    complete(web, job_id)
+
+    answer = web.http.get(f"/api/v1/analysis/{job_id}/export/chapters")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+    assert "at least three" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("form", ["txt", "CSV", "xml", "kdenlive", "../csv"])
+def test_there_is_no_other_format(web: Web, job: str, form: str) -> None:
+    assert web.http.get(f"{job}/export/{form}").status_code == 404

@@ -31,6 +31,13 @@ def test_segments_have_addresses_and_times() -> None:
     assert [(segment.starts_s, segment.ends_s) for segment in segments] == [(0, 10), (10, 19.5), (19.5, 20)]
 
 
+def test_a_byte_order_mark_in_front_counts_for_nothing() -> None:
+    text = media("#EXTINF:10.0,", "0.ts")
+
+    assert parse_media("\ufeff" + text, URL, max_seconds=3600) == parse_media(text, URL, max_seconds=3600)
+    assert parse_master("\ufeff" + text, URL) is None
+
+
 def test_byte_ranges_go_on_where_the_last_one_ended() -> None:
     text = media(
         "#EXTINF:2,", "#EXT-X-BYTERANGE:100@50", "a.ts",

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.errors import InvalidTwitchUrl, UnsupportedSource
-from shared.source_url import SourceRef, classify_url, parse_twitch_url, split_address
+from shared.source_url import SourceRef, classify_url, split_address
+from shared.twitch_url import CLIP, COLLECTION, PAGE, parse_twitch_url
 
 MEDIA_HOSTS = ("media.example.com", "cdn.example.com:8443", "127.0.0.1:9000")
 
@@ -12,24 +13,91 @@ def classify(text: str) -> SourceRef:
     return classify_url(text, media_hosts=MEDIA_HOSTS, local_allowed=True, private_hosts=("127.0.0.1:9000",))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "https://www.twitch.tv/videos/2434635255",
-        "https://m.twitch.tv/videos/2434635255",
-        "https://twitch.tv/videos/2434635255",
-        "https://www.twitch.tv/some_channel/v/2434635255",
-        "https://www.twitch.tv/videos/2434635255?t=1h2m3s",
-        "https://www.twitch.tv/videos/2434635255?filter=archives&sort=time",
-        "https://www.twitch.tv/videos/2434635255/",
-        "https://www.twitch.tv/videos/2434635255#chat",
-        "HTTPS://WWW.Twitch.TV/videos/2434635255",
-        "2434635255",
-    ],
-)
+FORMS = [
+    "2434635255",
+    "v2434635255",
+    "www.twitch.tv/videos/2434635255",
+    "twitch.tv/some_channel/video/2434635255",
+    "HTTPS://WWW.Twitch.TV/videos/2434635255",
+    "https://www.twitch.tv/videos/2434635255/",
+    "https://www.twitch.tv/videos/2434635255#chat",
+    "https://www.twitch.tv/videos/2434635255?t=1h2m3s",
+    "https://www.twitch.tv/videos/2434635255?filter=archives&sort=time",
+    "https://www.twitch.tv/videos/2434635255?collection=abc_DEF",
+    "https://www.twitch.tv/schedule?vodID=2434635255",
+    "https://www.twitch.tv/some_channel?video=v2434635255",
+    "https://www.twitch.tv/some_channel/schedule?vodID=2434635255&t=5s",
+    "https://player.twitch.tv/?video=v2434635255",
+    "https://player.twitch.tv/?parent=example.com&video=2434635255&autoplay=false#x",
+    "player.twitch.tv?video=2434635255",
+    *(
+        f"{scheme}{host}{path}"
+        for scheme in ("", "http://", "https://")
+        for host in ("twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv", "player.twitch.tv")
+        for path in (
+            "/videos/2434635255",
+            "/videos/v2434635255",
+            "/video/2434635255",
+            "/v/2434635255",
+            "/some_channel/video/2434635255",
+            "/some_channel/v/2434635255/?t=1s",
+            "/some_channel/schedule?vodID=2434635255",
+            "/?video=v2434635255",
+        )
+    ),
+]
+AROUND = ["{}", " {}", "{} ", "{}\n", "\r\n{}\t", "\ufeff{}\u200b", "\u00a0{}"]
+
+
+@pytest.mark.parametrize("text", sorted(set(FORMS)))
 def test_every_form_of_a_vod_is_reduced_to_its_number(text: str) -> None:
     assert parse_twitch_url(text) == "2434635255"
-    assert classify(text) == SourceRef("twitch", "2434635255")
+    assert {classify(around.format(text)) for around in AROUND} == {SourceRef("twitch", "2434635255")}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("https://clips.twitch.tv/FunnySlug-a_B1", CLIP),
+        ("clips.twitch.tv/FunnySlug", CLIP),
+        ("https://clips.twitch.tv/videos/12", CLIP),
+        ("https://clips.twitch.tv/embed?clip=FunnySlug&parent=a.b", CLIP),
+        ("https://www.twitch.tv/some_channel/clip/FunnySlug-a_B1?filter=clips", CLIP),
+        ("https://m.twitch.tv/clip/FunnySlug", CLIP),
+        ("https://www.twitch.tv/clip/12", CLIP),
+        ("https://www.twitch.tv/collections/abc_DEF", COLLECTION),
+        ("https://www.twitch.tv/collections/abc_DEF?video=12", COLLECTION),
+        ("https://player.twitch.tv/?collection=abc_DEF", COLLECTION),
+        ("https://www.twitch.tv/some_channel", "channel some_channel"),
+        ("twitch.tv/some_channel/", "channel some_channel"),
+        ("some_channel", "channel some_channel"),
+        ("https://www.twitch.tv/some_channel/videos?filter=archives", "channel some_channel"),
+        ("https://www.twitch.tv/some_channel/schedule", "channel some_channel"),
+        ("https://www.twitch.tv/popout/some_channel/chat", "channel some_channel"),
+        ("https://player.twitch.tv/?channel=some_channel", "channel some_channel"),
+        ("https://www.twitch.tv/directory", PAGE),
+        ("https://www.twitch.tv/directory/category/just-chatting", PAGE),
+        ("https://www.twitch.tv/videos/abc", PAGE),
+        ("https://www.twitch.tv", PAGE),
+        ("https://dashboard.twitch.tv/u/some_channel/home", PAGE),
+    ],
+)
+def test_what_is_on_twitch_but_no_vod_is_told_by_its_kind_and_what_to_send(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidTwitchUrl) as refusal:
+        classify(f" {text}\n")
+
+    assert sentence in refusal.value.detail
+    assert "https://www.twitch.tv/videos/" in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "text", ["https://www.youtube.com/watch?v=abc", "https://kick.com/a/videos/12", "youtu.be/abc", "evil.example/v/1"]
+)
+def test_another_site_is_told_by_its_name(text: str) -> None:
+    with pytest.raises(UnsupportedSource) as refusal:
+        classify(text)
+
+    assert refusal.value.detail.startswith(text.removeprefix("https://").partition("/")[0])
 
 
 @pytest.mark.parametrize(
@@ -57,28 +125,41 @@ HOSTILE = [
     "12345678901234567890",
     "１２３４５",
     "٣٤٥",
-    "2434635255\n",
-    " 2434635255",
-    "2434635255 ",
     "2434635255;id",
     "$(id)",
     "https://www.twitch.tv/videos/",
-    "https://www.twitch.tv/videos/abc",
     "https://www.twitch.tv/videos/12a",
     "https://www.twitch.tv/videos/12/../../x",
+    "https://www.twitch.tv/videos/x/../12",
+    "https://www.twitch.tv/a/b/videos/12",
+    "https://www.twitch.tv/videos/vv12",
+    "https://www.twitch.tv/videos/12 34",
+    "https://www.twitch.tv/videos/12&video=3",
+    "https://www.twitch.tv/videos/1a?video=12x",
+    "https://www.twitch.tv/?video=12&vodID=13",
+    "https://player.twitch.tv/?video=-12",
+    "https://player.twitch.tv/?" + "a=1&" * 200 + "video=12",
+    "https://evil.example/videos/123",
+    "https://evil.example/?video=123",
+    "evil.example/videos/123",
+    "http://twitch.tv.evil.com/videos/12",
+    "twitch.tv.evil.com/videos/12",
+    "www.twitch.tv@evil.com/videos/12",
+    "www.twitch.tv:443/videos/12",
+    "evil@www.twitch.tv/videos/12",
+    "http://user@player.twitch.tv/?video=12",
+    "https://eviltwitch.tv/videos/12",
+    "https://evil.com/?https://www.twitch.tv/videos/12",
+    "ftp://www.twitch.tv/videos/12",
+    "javascript://www.twitch.tv/videos/12",
+    "ｗww.twitch.tv/videos/12",
     "https://www.twitch.tv/videos/%31%32",
     "https://www.twitch.tv//videos/12",
-    "https://www.twitch.tv/videos/12\n",
     "https://www.twitch.tv/videos/12?x=\r\nHost: evil",
     "https://www.twitch.tv/videos/12\x00",
     "https://www.twitch.tv/videos/1 2",
     "https://www.twitch.tv/videos/12?" + "a" * 5000,
-    "https://www.twitch.tv/clip/12",
-    "https://www.twitch.tv/directory",
-    "https://clips.twitch.tv/videos/12",
-    "http://www.twitch.tv/videos/12",
     "//www.twitch.tv/videos/12",
-    "www.twitch.tv/videos/12",
     "https:/www.twitch.tv/videos/12",
     "https:\\\\www.twitch.tv\\videos\\12",
     "https://www.twitch.tv\\@evil.com/videos/12",

@@ -14,6 +14,8 @@ from shared.errors import (
     VideoSizeExceeded,
 )
 from shared.progress import silent
+from tasks.chat_files import chat_file, check_chat_file
+from tests.conftest import SettingsMaker
 from tests.recordings import AAC, H264, PICTURE, ffmpeg, recording
 from workers.download.local import LocalSource
 
@@ -25,8 +27,8 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def source(root: Path, name: str, *, chat: str | None = None, max_hours: float = 12) -> LocalSource:
-    return LocalSource(name, root=root, chat_name=chat, max_hours=max_hours)
+def source(root: Path, name: str, *, max_hours: float = 12) -> LocalSource:
+    return LocalSource(name, root=root, max_hours=max_hours)
 
 
 def test_a_recording_is_described_fetched_and_is_its_own_part(root: Path, tmp_path: Path) -> None:
@@ -138,21 +140,26 @@ def test_a_video_over_the_limit_is_refused_by_its_header_and_by_its_content(root
         source(root, "long.ts", max_hours=4 / 3600).fetch_sound(tmp_path / "a.m4a", work=tmp_path, progress=silent)
 
 
-def test_chat_comes_from_its_file_or_is_unavailable(root: Path, tmp_path: Path) -> None:
-    recording(root / "a.mp4", seconds=1)
-    (root / "chat.json").write_text('{"comments": [{"content_offset_seconds": 1, "message": {"body": "hi"}}]}')
-    into = tmp_path / "chat.jsonl"
+def test_a_file_has_no_chat_of_its_own(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ChatUnavailable):
+        source(root, "a.mp4").fetch_chat(tmp_path / "chat.jsonl", work=tmp_path, progress=silent)
 
-    summary = source(root, "a.mp4", chat="chat.json").fetch_chat(into, work=tmp_path, progress=silent)
 
-    assert summary == (1, ())
-    for chat in (None, "none.json", "."):
+def test_a_chat_file_is_one_in_the_media_folder(
+    root: Path, tmp_path: Path, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "chat.json").touch()
+    (tmp_path / "secret.json").touch()
+    (root / "out.json").symlink_to(tmp_path / "secret.json")
+    config = make_settings(LOCAL_MEDIA_DIR=str(root))
+    monkeypatch.setattr("tasks.chat_files.settings", lambda: config)
+
+    check_chat_file("chat.json")
+    check_chat_file("none.json")
+    assert chat_file("chat.json") == root / "chat.json"
+    for name in ("../secret.json", "out.json"):
+        with pytest.raises(PermissionDenied):
+            check_chat_file(name)
+    for name in ("none.json", ".", "out.json"):
         with pytest.raises(ChatUnavailable):
-            source(root, "a.mp4", chat=chat).fetch_chat(into, work=tmp_path, progress=silent)
-
-
-def test_a_chat_name_that_leads_out_is_denied_at_once(root: Path) -> None:
-    recording(root / "a.mp4", seconds=1)
-
-    with pytest.raises(PermissionDenied):
-        source(root, "a.mp4", chat="../chat.json").describe()
+            chat_file(name)

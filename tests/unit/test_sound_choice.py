@@ -33,7 +33,7 @@ def recording(path: Path, *sounds: tuple[str, ...], default: int | None = None, 
 
 
 def source(path: Path, track: int | None = None) -> LocalSource:
-    return LocalSource(path.name, root=path.parent, chat_name=None, max_hours=1, audio_track=track)
+    return LocalSource(path.name, root=path.parent, max_hours=1, audio_track=track)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def test_a_file_inside_the_media_folder_is_named_by_its_place_there(
     assert source_name(str(tmp_path / "night" / "a.mp4"), config) == "file:night/a.mp4"
     assert source_name("https://www.twitch.tv/videos/1", config) == "https://www.twitch.tv/videos/1"
     assert source_name("123456", config) == "123456"
+    assert source_name("twitch.tv/videos/1?" + "a" * 300, config) == "twitch.tv/videos/1?" + "a" * 300
+    assert source_name("~nobody/a.mp4", config) == "~nobody/a.mp4"
     assert source_name("file:a.mp4", config) == "file:a.mp4"
 
 

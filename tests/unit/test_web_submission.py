@@ -53,6 +53,14 @@ def submitted(config: Settings, **body: Any) -> Job:
         ({"url": "1", "options": {"learn": 1}}, "options.learn"),
         ({"url": "1", "options": {"learn": "false"}}, "options.learn"),
         ({"url": "1", "options": {"learn": None}}, "options.learn"),
+        ({"url": "1", "options": {"chat_offset_seconds": 86_400.5}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": -86_401}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": "5"}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": True}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": None}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": float("nan")}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": float("-inf")}}, "options.chat_offset_seconds"),
+        ({"url": "1", "options": {"chat_offset_seconds": 10**400}}, "options.chat_offset_seconds"),
     ],
 )
 def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
@@ -73,6 +81,36 @@ def test_what_is_left_out_has_the_documented_defaults(make_settings: SettingsMak
         True,
     )
     assert job.chat_ref is None
+
+
+@pytest.mark.parametrize("seconds", [0, -45, 45.25, 86_400, -86_400])
+def test_the_chat_may_be_moved_by_a_day_at_most(make_settings: SettingsMaker, seconds: float) -> None:
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), options={"chat_offset_seconds": seconds})
+
+    assert Job.loads(job.dumps()).options.chat_offset_seconds == seconds
+
+
+@pytest.mark.parametrize("url", ["123456", "https://cdn.example/a.m3u8", "file:a.mp4"])
+def test_every_source_takes_a_chat_file(make_settings: SettingsMaker, url: str) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp", MEDIA_HOSTS="cdn.example")
+
+    assert submitted(config, url=url, chat_url="file:night/a.json").chat_ref == "night/a.json"
+
+
+def test_a_chat_file_needs_a_media_folder(make_settings: SettingsMaker) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        submitted(make_settings(), url="1", chat_url="file:a.json")
+
+    assert list(refusal.value.errors or {}) == ["chat_url"]
+
+
+def test_all_forms_of_a_link_are_the_same_work(make_settings: SettingsMaker) -> None:
+    forms = ("123456", " v123456 ", "twitch.tv/somebody/v/123456\n", "http://player.twitch.tv/?video=123456&t=1s")
+
+    jobs = [submitted(make_settings(), url=form) for form in forms]
+
+    assert {(job.fingerprint, job.video_id) for job in jobs} == {(jobs[0].fingerprint, "123456")}
+    assert [job.url for job in jobs] == [form.strip() for form in forms]
 
 
 @pytest.mark.parametrize("clips", [True, False, "vertical"])
@@ -107,7 +145,7 @@ def test_a_source_has_an_id_to_be_found_by(
         ({"url": "file:a\\b.mp4"}, "UNSUPPORTED_SOURCE"),
         ({"url": "file:a\x00.mp4"}, "UNSUPPORTED_SOURCE"),
         ({"url": "file:\ud800.mp4"}, "UNSUPPORTED_SOURCE"),
-        ({"url": "1", "chat_url": "file:a.json"}, "INVALID_REQUEST"),
+        ({"url": "https://clips.twitch.tv/FunnySlug"}, "INVALID_TWITCH_URL"),
         ({"chat_url": "https://example.com/chat.json"}, "INVALID_REQUEST"),
         ({"chat_url": "file:../a.json"}, "INVALID_REQUEST"),
         ({"chat_url": "123"}, "INVALID_REQUEST"),
@@ -165,17 +203,19 @@ def test_the_fingerprint_is_of_source_chat_and_options_only(make_settings: Setti
         submitted(config),
         submitted(config, options={}),
         submitted(config, options={"highlights": 10}),
+        submitted(config, options={"chat_offset_seconds": -0.0}),
         submitted(config, callback_url="https://example.com/hook"),
     ]
     others = [
         submitted(config, url="file:b.mp4"),
         submitted(config, chat_url="file:a.json"),
         submitted(config, options={"highlights": 9}),
+        submitted(config, options={"chat_offset_seconds": 9}),
     ]
 
     assert len({job.fingerprint for job in same}) == 1
-    assert len({job.fingerprint for job in (same[0], *others)}) == 4
-    assert len({job.job_id for job in same}) == 4
+    assert len({job.fingerprint for job in (same[0], *others)}) == 5
+    assert len({job.job_id for job in same}) == 5
 
 
 def test_auto_stays_auto_so_that_the_worker_can_fall_back(make_settings: SettingsMaker) -> None:

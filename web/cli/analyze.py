@@ -36,8 +36,11 @@ def source_name(text: str, config: Settings) -> str:
 
     Raises click.BadParameter for a file that the stack can't see.
     """
-    path = Path(text).expanduser()
-    if text.startswith("file:") or "://" in text or len(text) > MAX_URL_LENGTH or not path.exists():
+    if text.startswith("file:") or "://" in text or len(text) > MAX_URL_LENGTH:
+        return text
+    # A long link without https:// is too long for a file's name, which Path.exists() would raise.
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 -- Path.expanduser() raises for unknown users
+    if not os.path.exists(path):  # noqa: PTH110
         return text
     folder = (config.local_media_dir or SAMPLES).resolve()
     if not path.resolve().is_relative_to(folder):
@@ -76,8 +79,14 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 
 
 @click.command("analyze")
-@click.argument("source")
-@click.option("--chat", help="A chat file (TwitchDownloader JSON) for a local recording.")
+@click.argument("source", envvar="KLIPSTREAM_SOURCE")
+@click.option("--chat", envvar="KLIPSTREAM_CHAT", help="A chat file, used in place of the recording's own chat.")
+@click.option(
+    "--chat-offset",
+    type=float,
+    envvar="KLIPSTREAM_CHAT_OFFSET",
+    help="Seconds added to every comment: -45 when the chat comes 45 s too late.",
+)
 @click.option("--follow", "following", is_flag=True, help="Show the progress, then the highlights.")
 @click.option("--highlights", type=click.IntRange(1, 50), help="How many highlights at most.")
 @click.option("--language", help="en, auto, or an ISO 639-1 code.")
@@ -91,6 +100,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 def analyze(
     source: str,
     chat: str | None,
+    chat_offset: float | None,
     following: bool,
     highlights: int | None,
     language: str | None,
@@ -110,6 +120,7 @@ def analyze(
         "language": language,
         "transcriber": transcriber,
         "audio_track": audio_track,
+        "chat_offset_seconds": chat_offset,
         "learn": learn,
     }
     body: dict[str, Any] = {

@@ -109,6 +109,7 @@ async function submit(event) {
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
+      chat_offset_seconds: Number(form.get("chat_offset_seconds")),
     },
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
@@ -287,7 +288,7 @@ function showFiles(results) {
   const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
-  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split(".").pop()), " "]));
+  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]));
   $("files").replaceChildren(...files.map((file) => make("li", {}, link(file))));
 }
 

@@ -9,7 +9,6 @@ from shared.feedback import Verdict
 from shared.files import HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.features import features_at, shipped_vector, write_features
-from workers.analysis.highlights_csv import write_csv
 from workers.analysis.learning import learned, retuned
 from workers.analysis.messages import Reader
 from workers.analysis.plots import draw_timeline
@@ -20,6 +19,7 @@ from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline, read_timeline
 from workers.analysis.word_signals import Words, read_words
 from workers.chatlog import read_comments
+from workers.exports.table import write_csv
 
 MAX_SAMPLED = 400  # messages looked at for one highlight's samples
 

@@ -8,21 +8,30 @@ from urllib.parse import unquote, urlsplit
 from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, VideoSizeExceeded, VideoUnavailable
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
-from shared.progress import Progress
+from shared.progress import Progress, silent
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
+from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
-from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
+from workers.download.playlist import (
+    BYTE_ORDER_MARK,
+    Rendition,
+    Segment,
+    by_picture,
+    by_sound,
+    parse_master,
+    parse_media,
+)
 from workers.download.sources import ChatSummary, Part, Video
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
+from workers.media.measure import Measured, measure
 from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TIMEOUT_S = (10.0, 20.0)
 BYTES_PER_HOUR = 8 * 2**30  # of the largest file, by the hours that are allowed: about 19 Mbit/s
 MAX_TITLE = 200
@@ -77,7 +86,7 @@ class DirectSource:
         Raises VideoNotFound, VideoUnavailable, VideoNotReady (a live playlist), VideoSizeExceeded, UnsupportedFormat,
         UnsupportedSource (a playlist that points elsewhere) and the network errors.
         """
-        duration_s = None
+        duration_s, title = None, _title(self._url)
         if self._is_hls():
             check_track(self._audio_track, 1)
             playlist = self._load("sound")
@@ -85,9 +94,14 @@ class DirectSource:
         return Video(
             id=f"direct-{sha256(self._url.encode()).hexdigest()[:16]}",
             source="direct",
-            title=_title(self._url),
+            title=title,
             duration_seconds=duration_s,
+            file_name=file_name(PurePosixPath(title or "recording").stem) if self._is_hls() else title,
         )
+
+    def measure(self, *, work: Path) -> Measured:
+        """Of HLS nothing yet, of a file all there is; it is fetched if it has not been."""
+        return Measured() if self._is_hls() else measure(self._file(work, silent))
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The cheapest rendition's sound, or the file's."""
@@ -115,7 +129,7 @@ class DirectSource:
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
         """There is none behind a link."""
-        raise ChatUnavailable("A media link has no chat.")
+        raise ChatUnavailable("A media link has no chat: name a chat file in chat_url.")
 
     def _file(self, work: Path, progress: Progress) -> Path:
         folder = work / "file"
@@ -128,7 +142,7 @@ class DirectSource:
         """Whether the address holds a playlist, by its first bytes. Raises unless they are a recording's."""
         if self._hls is None:
             head, size = call_with_retry(self._head, policy=self._retry, retry_on=RETRIED)
-            self._hls = head.removeprefix(BYTE_ORDER_MARK).startswith(PLAYLIST_MARK)
+            self._hls = head.removeprefix(BYTE_ORDER_MARK.encode()).startswith(PLAYLIST_MARK)
             if not self._hls and sniff(head) is None:
                 raise UnsupportedFormat(NOT_A_RECORDING)
             if not self._hls and size is not None and size > self._limits.max_bytes:
@@ -179,7 +193,7 @@ class DirectSource:
                 raise VideoNotFound("There is no playlist at this address.")
             if response.status_code != 200:
                 raise VideoUnavailable("The media server does not give out this playlist.")
-            return response.content.decode("utf-8-sig", errors="replace"), response.url
+            return response.content.decode("utf-8", errors="replace"), response.url
 
         return call_with_retry(get, policy=self._retry, retry_on=RETRIED)
 

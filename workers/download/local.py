@@ -7,17 +7,16 @@ from pathlib import Path
 from shared.errors import (
     ChatUnavailable,
     FileMissing,
-    KlipError,
     PermissionDenied,
     UnsupportedFormat,
     VideoSizeExceeded,
 )
 from shared.progress import Progress
-from workers.download.chat_import import import_chat
 from workers.download.sources import ChatSummary, Part, Video
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
+from workers.media.measure import Measured, measure
 from workers.media.remux import probe
 from workers.media.sound_choice import check_track, choose_sound
 
@@ -25,25 +24,22 @@ OUTSIDE = "The name leads out of the media folder."
 
 
 class LocalSource:
-    """The recording `name` below `root`, with the chat file `chat_name` beside it; see `sources.Source`.
+    """The recording `name` below `root`; see `sources.Source`.
 
     audio_track: the sound track to use, from 1; None to choose one.
     """
 
-    def __init__(
-        self, name: str, *, root: Path, chat_name: str | None, max_hours: float, audio_track: int | None = None
-    ) -> None:
+    def __init__(self, name: str, *, root: Path, max_hours: float, audio_track: int | None = None) -> None:
         self._name = name
         self._root = root
-        self._chat_name = chat_name
         self._max_hours = max_hours
         self._audio_track = audio_track
 
     def describe(self) -> Video:
         """What the recording's headers tell.
 
-        Raises FileMissing, PermissionDenied (names that lead out, the chat's too), UnsupportedFormat (no recording, no
-        sound), InvalidRequest (no such sound track), VideoSizeExceeded.
+        Raises FileMissing, PermissionDenied (names that lead out), UnsupportedFormat (no recording, no sound),
+        InvalidRequest (no such sound track), VideoSizeExceeded.
         """
         info = probe(self._recording())
         if not info.has_sound:
@@ -53,11 +49,17 @@ class LocalSource:
             raise VideoSizeExceeded(
                 f"The recording is {info.duration_s / 3600:.1f} hours long; {self._max_hours:g} are allowed."
             )
-        if self._chat_name is not None:
-            _inside(self._root, self._chat_name)
         return Video(
-            id=f"file:{self._name}", source="local", title=Path(self._name).stem, duration_seconds=info.duration_s
+            id=f"file:{self._name}",
+            source="local",
+            title=Path(self._name).stem,
+            duration_seconds=info.duration_s,
+            file_name=Path(self._name).name,
         )
+
+    def measure(self, *, work: Path) -> Measured:
+        """See `measure.measure`."""
+        return measure(self._recording())
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into`; see `remux.copy_sound`."""
@@ -75,14 +77,8 @@ class LocalSource:
         return part_of(self._recording(), asked=self._audio_track)
 
     def fetch_chat(self, into: Path, *, work: Path, progress: Progress) -> ChatSummary:
-        """Write the chat file's comments to `into`. Raises ChatUnavailable when there is none that can be read."""
-        if self._chat_name is None:
-            raise ChatUnavailable("No chat file was given.")
-        try:
-            path = regular_file(self._root, self._chat_name)
-        except KlipError as error:
-            raise ChatUnavailable(f"The chat file can't be used. {error.detail}") from error
-        return import_chat(path, into, work=work, progress=progress)
+        """There is none beside a file."""
+        raise ChatUnavailable("No chat file was given.")
 
     def _recording(self) -> Path:
         return regular_file(self._root, self._name)
@@ -93,7 +89,7 @@ def regular_file(root: Path, name: str) -> Path:
 
     Raises PermissionDenied, FileMissing, and UnsupportedFormat for folders, devices and pipes.
     """
-    path = _inside(root, name)
+    path = inside(root, name)
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
@@ -109,7 +105,7 @@ def regular_file(root: Path, name: str) -> Path:
     return path
 
 
-def _inside(root: Path, name: str) -> Path:
+def inside(root: Path, name: str) -> Path:
     """`root`/`name` with all links followed. Raises PermissionDenied when that is not below `root`."""
     if not name or not name.isprintable():
         raise FileMissing("The name is empty or holds characters that can't be printed.")

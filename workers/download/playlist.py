@@ -10,6 +10,7 @@ from streamlink.stream.hls.m3u8 import M3U8Parser, parse_m3u8
 from shared.errors import UnsupportedFormat, VideoNotReady, VideoSizeExceeded
 from shared.source_url import split_address
 
+BYTE_ORDER_MARK = "\ufeff"  # Windows editors put it in front of UTF-8
 MAX_SEGMENTS = 200_000
 MAX_RENDITIONS = 64
 MAX_SEGMENT_SECONDS = 120.0
@@ -172,7 +173,7 @@ class _Parser(M3U8Parser):  # type: ignore[type-arg]  # streamlink has no types
 
 def _parse(text: str, url: str) -> Any:  # noqa: ANN401 - streamlink has no types
     try:
-        parsed = parse_m3u8(text, base_uri=url, parser=_Parser)
+        parsed = parse_m3u8(text.removeprefix(BYTE_ORDER_MARK), base_uri=url, parser=_Parser)
     except (ValueError, OverflowError, ArithmeticError) as error:
         raise UnsupportedFormat("The playlist can't be read.") from error
     if len(parsed.segments) > MAX_SEGMENTS or len(parsed.playlists) > MAX_RENDITIONS:

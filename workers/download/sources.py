@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from shared.progress import Progress
 from workers.media.audio_track import Sound
+from workers.media.measure import Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Video:
     game: str | None = None
     views: int | None = None
     watch_url: str | None = None  # a page that plays it; "?t=" with seconds is added by the highlights
+    file_name: str | None = None  # of the recording, or what it is to be called when it is fetched
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,6 +52,12 @@ class Source(Protocol):
 
     def describe(self) -> Video:
         """Look the recording up; refuse it here if it can't be analysed, before anything big is fetched."""
+
+    def measure(self, *, work: Path) -> Measured:
+        """What editors have to know about its picture and sound, as far as it is known when the sound is fetched.
+
+        `has_picture` is None where the picture has not been looked at: any part of it tells the rest.
+        """
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound track to `into` (m4a), not re-encoded where the codec allows."""

@@ -9,6 +9,7 @@ from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSi
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
 from shared.redis.breaker import Call, unguarded
+from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording
@@ -17,6 +18,7 @@ from workers.download.resolver import Resolver
 from workers.download.sources import ChatSummary, Part, Video
 from workers.download.vod_chat import ChatSettings, fetch_chat
 from workers.media.audio_track import Sound
+from workers.media.measure import Measured
 from workers.media.sound_choice import check_track
 
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
@@ -101,7 +103,12 @@ class TwitchSource:
             game=found.game,
             views=found.views,
             watch_url=f"https://www.twitch.tv/videos/{self._id}",
+            file_name=file_name(found.title or "", tag=f"[{self._id}]"),
         )
+
+    def measure(self, *, work: Path) -> Measured:
+        """Nothing yet: the picture is fetched for clips only."""
+        return Measured()
 
     def fetch_sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """The `audio_only` rendition, or the sound of the smallest one."""

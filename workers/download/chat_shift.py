@@ -1,0 +1,44 @@
+"""A finished `chat.jsonl` moved in time, and what of it lies outside the recording."""
+
+from array import array
+from pathlib import Path
+
+import numpy as np
+
+from workers.download.chat_import import OFFSET_FIELD, shifted
+from workers.download.chat_placing import Recording, outside, outside_warnings
+from workers.download.ledger import disk_errors
+from workers.download.sources import ChatSummary
+
+
+def shift_chat(path: Path, summary: ChatSummary, recording: Recording) -> ChatSummary:
+    """Move the comments of `path` by the recording's chat offset; those before its start go, and all outside are told.
+
+    summary: of the chat as it is. Its own warnings stay.
+    """
+    times = _moved(path, recording.chat_offset_s) if recording.chat_offset_s else _times(path)
+    found = outside(np.frombuffer(times, dtype=np.float64), recording)
+    return ChatSummary(found.total - found.before, (*outside_warnings(found, recording), *summary.warnings))
+
+
+def _times(path: Path) -> "array[float]":
+    with path.open("rb") as lines:
+        return array("d", map(_time_of, lines))
+
+
+def _moved(path: Path, by_s: float) -> "array[float]":
+    """The new times of all comments; those from 0 on are written."""
+    times = array("d")
+    fresh = path.with_name(path.name + ".new")
+    with disk_errors(), path.open("rb") as lines, fresh.open("wb") as out:
+        for line in lines:
+            later = shifted(line, by_s)
+            times.append(_time_of(later))
+            if times[-1] >= 0:
+                out.write(later)
+    fresh.replace(path)
+    return times
+
+
+def _time_of(line: bytes) -> float:
+    return float(line.partition(OFFSET_FIELD)[2].partition(b",")[0])

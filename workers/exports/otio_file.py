@@ -1,0 +1,67 @@
+"""OpenTimelineIO's own format, which DaVinci Resolve, Kdenlive and Premiere Pro read."""
+
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from workers.exports.timeline import Clip, Footage, Timeline
+
+
+def write_otio(timeline: Timeline, into: Path) -> None:
+    """A video track and an audio track for each sound track of the recording, cut alike."""
+    footage = timeline.footage
+    made = otio.schema.Timeline(name=timeline.name, global_start_time=_time(0, footage))
+    made.metadata["klipstream"] = _about(footage)
+    kinds = [otio.schema.TrackKind.Video] * footage.has_picture
+    kinds += [otio.schema.TrackKind.Audio] * footage.audio_tracks
+    for number, kind in enumerate(kinds):
+        track = otio.schema.Track(name=f"{kind} {1 + kinds[:number].count(kind)}", kind=kind)
+        # Once is enough for markers.
+        track.extend(_clip(clip, footage, with_markers=number == 0) for clip in timeline.clips)
+        made.tracks.append(track)
+    otio.adapters.write_to_file(made, str(into), adapter_name="otio_json")
+
+
+def _time(frame: int, footage: Footage) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+    return otio.opentime.RationalTime(frame, float(footage.rate.exact))
+
+
+def _range(start: int, frames: int, footage: Footage) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+    return otio.opentime.TimeRange(_time(start, footage), _time(frames, footage))
+
+
+def _about(footage: Footage) -> dict[str, Any]:
+    rate = footage.rate.exact
+    about: dict[str, Any] = {
+        "frame_rate": f"{rate.numerator}/{rate.denominator}",
+        "drop_frame": footage.rate.drop_frame,
+        "start_timecode": footage.rate.timecode(footage.first),
+        "width": footage.width,
+        "height": footage.height,
+        "notes": list(footage.notes),
+    }
+    return about | ({"fetch": footage.media.fetch} if footage.media.fetch else {})
+
+
+def _clip(clip: Clip, footage: Footage, *, with_markers: bool) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+    media = otio.schema.ExternalReference(
+        target_url=footage.media.url, available_range=_range(footage.first, footage.frames, footage)
+    )
+    media.name = footage.media.name
+    made = otio.schema.Clip(
+        name=clip.name,
+        media_reference=media,
+        source_range=_range(footage.first + clip.start, clip.frames, footage),
+        metadata={"klipstream": dict(clip.about)},
+    )
+    for marker in clip.markers if with_markers else ():
+        made.markers.append(
+            otio.schema.Marker(
+                name=marker.name,
+                marked_range=_range(footage.first + marker.start, marker.end - marker.start, footage),
+                color=otio.schema.MarkerColor.RED,
+                metadata={"klipstream": {"note": marker.note}},
+            )
+        )
+    return made

@@ -1,0 +1,212 @@
+"""What every editor's format is written from: the recording, and pieces of it in whole frames."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from shared.text import one_line
+from workers.exports.rates import ASSUMED, FrameRate, frame_rate, parse_rate
+
+_DEFAULT_AUDIO_RATE = 48_000
+MOST_TRACKS, MOST_CHANNELS = 32, 8  # of sound, on a timeline
+
+Highlights = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """The file that an editor is to look for.
+
+    url: `file:` with the full path where it lies on this machine, else the file's name as a relative URL.
+    fetch: the command that fetches it, None where it need not be fetched.
+    """
+
+    name: str
+    url: str
+    fetch: str | None = None
+
+    @property
+    def path(self) -> str:
+        """A path for programs that know no URLs."""
+        return unquote(urlsplit(self.url).path) if self.url.startswith("file:") else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footage:
+    """The recording on an editor's timeline.
+
+    frames: its length.  first: the frame number that its start timecode names.  width, height: None when unknown.
+    notes: what the reader of the export has to know.
+    """
+
+    title: str
+    media: Media
+    rate: FrameRate
+    frames: int
+    first: int
+    duration_s: float
+    start_timecode: str | None
+    has_picture: bool
+    width: int | None
+    height: int | None
+    audio_tracks: int
+    audio_channels: int
+    audio_rate: int
+    notes: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and how to get the recording."""
+        fetch = self.media.fetch
+        return (*self.notes, f"Fetch the recording with: {fetch}") if fetch else self.notes
+
+    def at(self, rate: FrameRate, note: str) -> "Footage":
+        """The same at another rate; `note` tells why."""
+        if rate == self.rate:
+            return self
+        return replace(
+            self,
+            rate=rate,
+            frames=max(1, rate.frames(self.duration_s)),
+            first=_first_frame(self.start_timecode, rate, counted=self.rate.counted),
+            notes=(*self.notes, note),
+        )
+
+
+class Marker(NamedTuple):
+    """A moment or a span, in frames from the beginning of the recording, the end exclusive."""
+
+    start: int
+    end: int
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """A piece of the recording on a timeline.
+
+    start, end: frames from the beginning of the recording, the end exclusive.  name, note: on one line.
+    about: rank, title, score, emotion and reasons as in the result document; empty for the whole recording.
+    """
+
+    name: str
+    note: str
+    start: int
+    end: int
+    markers: tuple[Marker, ...]
+    about: Mapping[str, Any]
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Clips of one recording, one after another."""
+
+    name: str
+    footage: Footage
+    clips: tuple[Clip, ...]
+
+    @property
+    def frames(self) -> int:
+        return sum(clip.frames for clip in self.clips)
+
+    def placed(self) -> Iterator[tuple[int, Clip]]:
+        """Each clip with the frame of the timeline that it begins at."""
+        at = 0
+        for clip in self.clips:
+            yield at, clip
+            at += clip.frames
+
+
+def in_order(highlights: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By time."""
+    return sorted(highlights, key=lambda highlight: float(highlight["start_seconds"]))
+
+
+def label(highlight: Mapping[str, Any]) -> str:
+    """What a clip, cue or marker is called."""
+    emotion = highlight.get("emotion")
+    return one_line(f"#{highlight['rank']} {highlight.get('title') or 'Highlight'}") + (
+        f" ({emotion})" if emotion else ""
+    )
+
+
+def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> Footage:
+    """The recording that `video` (as in the result document) describes."""
+    exact = parse_rate(video.get("frame_rate"))
+    start_timecode = video.get("start_timecode")
+    rate = frame_rate(exact or ASSUMED, start_timecode=start_timecode)
+    # A highlight must not end behind its recording, whatever the headers tell.
+    ends = [float(highlight["end_seconds"]) for highlight in highlights]
+    duration_s = max([float(video.get("duration_seconds") or 0.0), *ends])
+    tracks = video.get("audio_tracks")
+    channels = int(video.get("audio_channels") or 2)
+    return Footage(
+        title=one_line(video.get("title") or video.get("id") or "recording"),
+        media=media,
+        rate=rate,
+        frames=max(1, rate.frames(duration_s)),
+        first=_first_frame(start_timecode, rate, counted=rate.counted),
+        duration_s=duration_s,
+        start_timecode=start_timecode,
+        has_picture=video.get("has_picture") is not False,
+        width=video.get("width"),
+        height=video.get("height"),
+        audio_tracks=1 if tracks is None else min(int(tracks), MOST_TRACKS),
+        audio_channels=min(channels, MOST_CHANNELS),
+        audio_rate=int(video.get("audio_rate") or _DEFAULT_AUDIO_RATE),
+        notes=_notes(video, rate, known=exact is not None),
+    )
+
+
+def _notes(video: Mapping[str, Any], rate: FrameRate, *, known: bool) -> tuple[str, ...]:
+    if video.get("has_picture") is False:
+        return (f"The recording has no picture; times are counted in {rate} frames a second.",)
+    if not known:
+        return (f"The recording's frame rate is not known; {rate} frames a second are assumed.",)
+    if video.get("variable_frame_rate"):
+        return (f"The recording's frame rate varies; its average, {rate} frames a second, is used.",)
+    return ()
+
+
+def _first_frame(start_timecode: str | None, rate: FrameRate, *, counted: int) -> int:
+    """The frame number of `start_timecode`, whose frames are counted to `counted` in a second, at `rate`."""
+    if start_timecode is None:
+        return 0
+    clock, frames = start_timecode[:8], int(start_timecode[9:])
+    return rate.frame_of(f"{clock}:00") + frames * rate.counted // counted
+
+
+def highlight_timeline(highlights: Highlights, of: Footage) -> Timeline:
+    """The highlights by time, each at least a frame long and inside the recording, with a marker at its best moment."""
+    clips = tuple(_clip(highlight, of) for highlight in in_order(highlights))
+    return Timeline(name=f"Highlights of {of.title}", footage=of, clips=clips)
+
+
+def marked_timeline(highlights: Highlights, of: Footage) -> Timeline:
+    """The whole recording with a marker over each highlight."""
+    pieces = [_clip(highlight, of) for highlight in in_order(highlights)]
+    markers = tuple(Marker(piece.start, piece.end, piece.name, piece.note) for piece in pieces)
+    whole = Clip(name=of.title, note="", start=0, end=of.frames, markers=markers, about={})
+    return Timeline(name=f"{of.title} with its highlights marked", footage=of, clips=(whole,))
+
+
+def _clip(highlight: Mapping[str, Any], of: Footage) -> Clip:
+    start = min(max(0, of.rate.frames(highlight["start_seconds"])), of.frames - 1)
+    end = min(max(start + 1, of.rate.frames(highlight["end_seconds"])), of.frames)
+    peak = highlight.get("peak_seconds")
+    moment = start if peak is None else min(max(start, of.rate.frames(peak)), end - 1)
+    name, note = label(highlight), one_line(" ".join(highlight.get("reasons") or ()))
+    return Clip(
+        name=name,
+        note=note,
+        start=start,
+        end=end,
+        markers=(Marker(moment, moment + 1, name, note),),
+        about={key: highlight.get(key) for key in ("rank", "title", "score", "emotion", "reasons")},
+    )
