@@ -15,7 +15,6 @@ from shared.net.edges import classify, shortage
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*){0,3}")
 MAX_NAME = 200
-FRESH = ".new-"  # how the names of files begin that are still being written
 
 
 class Conflict(Exception):
