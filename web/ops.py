@@ -11,11 +11,12 @@ from flask import Response, jsonify
 
 from shared.errors import KlipError, ServiceUnavailable, catalogue
 from shared.redis import keys
+from shared.redis.connection import redis_errors
 from shared.settings import Settings
 from shared.stages import QUEUES
 from web.answers import ErrorsSchema, QueuesSchema, ReliabilitySchema
 from web.blueprints import blueprint
-from web.dependencies import Dependencies, dependencies, redis_errors
+from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
 from web.queues import live_workers, queue_figures, reliability_figures
 

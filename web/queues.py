@@ -7,9 +7,9 @@ import redis
 
 from shared.jobs import Job, iso, seconds_since, utc_now
 from shared.redis import keys, pools
+from shared.redis.connection import redis_errors
 from shared.redis.store import JobStore
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
-from web.dependencies import redis_errors
 
 SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
 

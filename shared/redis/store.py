@@ -16,6 +16,7 @@ import redis
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld
 from shared.redis import keys, locks, outbox
+from shared.redis.connection import redis_errors
 from shared.redis.feedback import edits_key
 from shared.redis.script import Script
 from shared.representations import event_of
@@ -49,14 +50,6 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise DatabaseError("The job database can't be reached or refuses to write.") from error
-
-
 def _ms(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp() * 1000)
 
@@ -80,7 +73,7 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """Raises JobNotFound."""
-        with _redis_errors():
+        with redis_errors():
             text = self.redis.get(keys.job(job_id))
         if text is None:
             raise JobNotFound
@@ -117,7 +110,7 @@ class JobStore:
             keys.channel(job.job_id),
             *outbox.TELL_LIMITS,
         ]
-        with _redis_errors():
+        with redis_errors():
             outcome, found = self._create(names, arguments)
         if outcome == "full":
             raise RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
@@ -181,12 +174,12 @@ class JobStore:
             json.dumps(outbox.new_record(new, webhook)) if webhook else "",
             *outbox.TELL_LIMITS,
         ]
-        with _redis_errors():
+        with redis_errors():
             return str(self._change(names, arguments))
 
     def renew_lease(self, job_id: str, token: int) -> bool:
         """Whether the stage is still ours; if so the lease lives for another LEASE_MS."""
-        with _redis_errors():
+        with redis_errors():
             return bool(self._renew([keys.job(job_id), keys.lease(job_id)], [token, LEASE_MS]))
 
     def count_retry(self, stage: str, code: str) -> None:
@@ -195,25 +188,25 @@ class JobStore:
             self.redis.hincrby(keys.RETRIES, f"{stage}:{code}")
 
     def has_lease(self, job_id: str) -> bool:
-        with _redis_errors():
+        with redis_errors():
             return bool(self.redis.exists(keys.lease(job_id)))
 
     @contextmanager
     def held(self, job_id: str) -> Iterator[bool]:
         """Whether nobody works on the job, and nobody can claim a stage of it inside, even if it is retried."""
-        with _redis_errors(), locks.held(self.redis, keys.lease(job_id), life_s=LEASE_MS / 1000) as here:
+        with redis_errors(), locks.held(self.redis, keys.lease(job_id), life_s=LEASE_MS / 1000) as here:
             yield here
 
     def release(self, job_id: str, token: int) -> None:
         """Give up the lease of this claim, if it still is that claim's."""
-        with _redis_errors():
+        with redis_errors():
             locks.release(self.redis, keys.lease(job_id), token=str(token))
 
     def delete(self, job: Job) -> None:
         """Forget a finished job. Raises JobConflict for any other."""
         if not job.is_terminal:
             raise JobConflict
-        with _redis_errors(), self.redis.pipeline() as pipe:
+        with redis_errors(), self.redis.pipeline() as pipe:
             for index in (*_indexes(job), keys.FINISHED):
                 pipe.zrem(index, job.job_id)
             pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
@@ -225,20 +218,20 @@ class JobStore:
 
     def active(self) -> list[Job]:
         """Every job that is not finished."""
-        with _redis_errors():
+        with redis_errors():
             ids = sorted(str(job_id) for job_id in self.redis.smembers(keys.ACTIVE))
         return self._load(ids)
 
     def finished_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that ended before `moment`, oldest first."""
-        with _redis_errors():
+        with redis_errors():
             ids = self.redis.zrange(keys.FINISHED, "-inf", _ms(moment), byscore=True, offset=0, num=limit)
         return self._load([str(job_id) for job_id in ids])
 
     def count_by_status(self, owners: Iterable[str]) -> dict[JobStatus, int]:
         """How many jobs of these owners are kept in each status."""
         names = list(owners)
-        with _redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for status in JobStatus:
                 for owner in names:
                     pipe.zcard(keys.index(owner, status=status))
@@ -259,7 +252,7 @@ class JobStore:
         start = self._rank_after(name, cursor)
         found: list[Job] = []
         while True:
-            with _redis_errors():
+            with redis_errors():
                 ids = [str(job_id) for job_id in self.redis.zrange(name, start, start + limit, desc=True)]
             for job in self._load(ids):
                 if status is not None and job.status is not status:
@@ -278,14 +271,14 @@ class JobStore:
         created_ms, separator, job_id = cursor.partition("-")
         if not (separator and created_ms.isdigit() and len(cursor) < MAX_CURSOR):
             raise ValueError("not a cursor")
-        with _redis_errors():
+        with redis_errors():
             rank = self.redis.zrevrank(name, job_id)
             return cast("int", rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
 
     def _load(self, ids: list[str]) -> list[Job]:
         if not ids:
             return []
-        with _redis_errors():
+        with redis_errors():
             texts = self.redis.mget([keys.job(job_id) for job_id in ids])
         return [Job.loads(text) for text in texts if text is not None]
 
@@ -293,7 +286,7 @@ class JobStore:
 
     def events_after(self, job_id: str, event_id: str) -> list[Event] | None:
         """What happened after `event_id`; None when that event is not known (any more)."""
-        with _redis_errors():
+        with redis_errors():
             try:
                 if not self.redis.xrange(keys.events(job_id), event_id, event_id):
                     return None
@@ -304,7 +297,7 @@ class JobStore:
 
     def last_event(self, job_id: str) -> Event | None:
         """The latest event: the job's present state, with its id."""
-        with _redis_errors():
+        with redis_errors():
             entries = cast("Entries", self.redis.xrevrange(keys.events(job_id), count=1))
         return _event(entries[0][0], entries[0][1]["message"]) if entries else None
 
