@@ -27,7 +27,7 @@ FINDING_SHARE = 0.1  # of the stage's time; the rest is cutting
 @stage("highlights", limits=Limits(stall_s=300, base_s=1800, per_hour_s=600))
 def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Choose the moments worth keeping and cut them."""
-    video = job.video or {}
+    video = job.video.as_dict() if job.video else {}
     found = find_highlights(
         timeline=work.fetch(files.TIMELINE.name),
         chat=work.fetch_if_any(files.CHAT.name),

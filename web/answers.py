@@ -98,6 +98,8 @@ class VideoSchema(Schema):
     created_at = fields.String(allow_none=True, metadata={"description": "When the stream began, as its site says."})
     game = fields.String(allow_none=True)
     views = fields.Integer(allow_none=True)
+    audio_track = fields.Integer(allow_none=True, metadata={"description": "The sound track that was used, from 1."})
+    audio_tracks = fields.Integer(allow_none=True, metadata={"description": "How many there are."})
     watch_url = _text("A page that plays it.", allow_none=True)
 
 

@@ -22,7 +22,7 @@ class StageTimings:
         self._redis = client
 
     def remember(self, stage: Stage, job: Job, seconds: float) -> None:
-        duration_s = float((job.video or {}).get("duration_seconds") or 0)
+        duration_s = (job.video and job.video.duration_seconds) or 0.0
         with suppress(redis.RedisError):
             self._add(keys.seconds(stage.name), seconds, duration_s)
 
@@ -37,7 +37,7 @@ class StageTimings:
 
     def seconds_after(self, stage: Stage, job: Job) -> float | None:
         """Seconds that the stages after this one will take; None when one of them was never measured."""
-        duration_s = (job.video or {}).get("duration_seconds")
+        duration_s = job.video.duration_seconds if job.video else None
         if not duration_s:
             return None
         try:

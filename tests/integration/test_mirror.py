@@ -186,7 +186,7 @@ def test_a_failed_job_shows_its_error(store: JobStore, peer: ConvexPeer, sender:
     assert (row["status"], row["errorCode"], row["errorType"]) == ("Failed", "NETWORK_TIMEOUT", "network_error")
     assert row["isRetryable"] is True
     assert failed.error is not None
-    assert row["supportReference"] == failed.error["support_reference"]
+    assert row["supportReference"] == failed.error.support_reference
     assert row["processingCompletedAt"] > 0
 
 

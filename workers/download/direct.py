@@ -9,12 +9,13 @@ from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, Vid
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
+from shared.records import Video
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording, Playlist, Purpose
 from workers.download.http import RETRIED, check_status, converted_errors, send
 from workers.download.playlist import Rendition, Segment, by_picture, by_sound, parse_master, parse_media
-from workers.download.sources import ChatSummary, Part, Video
+from workers.download.sources import ChatSummary, Part
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video

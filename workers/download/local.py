@@ -13,8 +13,9 @@ from shared.errors import (
     VideoSizeExceeded,
 )
 from shared.progress import Progress
+from shared.records import Video
 from workers.download.chat_import import import_chat
-from workers.download.sources import ChatSummary, Part, Video
+from workers.download.sources import ChatSummary, Part
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
