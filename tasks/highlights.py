@@ -55,7 +55,7 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
 
 def _verdicts(job: Job) -> list[Verdict]:
     """What the job's owner said about earlier highlights of this channel. A local recording has no channel."""
-    channel = (job.video or {}).get("channel")
+    channel = job.video.channel if job.video else None
     if not (job.options.learn and channel):
         return []
     return FeedbackStore(job_store().redis).verdicts(job.owner, channel)

@@ -38,7 +38,7 @@ def edited_files(job: Job, names: list[str], edits: Mapping[int, Edit]) -> dict[
         # Only here: OpenTimelineIO takes a tenth of a second to import, and few jobs are edited.
         from tasks.edited_exports import edited_exports
 
-        exports = edited_exports(edited(highlights_of(job), edits), video=job.video or {})
+        exports = edited_exports(edited(highlights_of(job), edits), video=job.video.as_dict() if job.video else {})
         made |= {name: exports[name] for name in wanted}
     return made
 

@@ -20,6 +20,10 @@ To be told to others, written with the job, see `outbox`:
     webhooks:due              JOB/EVENT of each event that is not delivered, by the time (ms) of the next try
     webhooks:job:ID           every event of the job by its id: what was answered
     webhooks:lock:JOB/EVENT   whose turn it is
+What people say about highlights, see `feedback`:
+    edits:ID                  what was said about each highlight of a job, by its rank; goes with the job
+    verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
+                              MAX_VERDICTS of them, until VERDICTS_TTL_S after the last one. CHANNEL is a digest
 Of the whole deployment:
     workers:QUEUE             processes that live, by the second they last said so
     seconds:STAGE             how long the stage took so far: sum, media, count
@@ -29,6 +33,8 @@ Of the whole deployment:
     ready:HOST                written to see whether writing works
     limit/...                 flask-limiter's counters
 """
+
+import hashlib
 
 PREFIX = "klip:"
 ACTIVE = PREFIX + "active"
@@ -108,6 +114,15 @@ def webhook_lock(member: str) -> str:
 def sweep_lock(due: str) -> str:
     """Of the sweep of a set of what is due."""
     return f"{due}:sweep"
+
+
+def edits(job_id: str) -> str:
+    return f"{PREFIX}edits:{job_id}"
+
+
+def verdicts(owner: str, channel: str) -> str:
+    # A channel's name comes from outside; its digest can't be long nor look like another owner's.
+    return f"{PREFIX}verdicts:{owner}:{hashlib.sha256(channel.casefold().encode()).hexdigest()[:32]}"
 
 
 def workers(queue: str) -> str:

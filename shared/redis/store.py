@@ -17,7 +17,6 @@ from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobN
 from shared.jobs import Job, StageHeld
 from shared.redis import keys, locks, outbox
 from shared.redis.connection import redis_errors
-from shared.redis.feedback import edits_key
 from shared.redis.script import Script
 from shared.representations import event_of
 from shared.stages import JobStatus
@@ -211,7 +210,7 @@ class JobStore:
                 pipe.zrem(index, job.job_id)
             pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
             pipe.zrem(keys.MIRROR_DUE, job.job_id)
-            pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), edits_key(job.job_id))
+            pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), keys.edits(job.job_id))
             pipe.execute()
 
     # --- many jobs ------------------------------------------------------------------------------------------------
