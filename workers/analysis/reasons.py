@@ -33,6 +33,7 @@ _LABEL = {
 _NAMES = re.compile(r"@\S+")
 _AROUND = "@,.:;!?()[]<>'\""
 _SHORTEST_NAME = 4  # Twitch names have four characters or more
+_LONG_RUN = re.compile(r"(.)\1{5,}")
 _LINKS = re.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -175,16 +176,17 @@ def _is_word(word: str) -> bool:
 
 
 def chat_samples(messages: list[str], emotion: str | None, reader: Reader) -> list[str]:
-    """Messages that show the reaction, the most telling first, without names and links, no two alike."""
+    """Messages that show the reaction, the most telling first, without names and links, no two of a kind."""
     clean = [_LINKS.sub("", _NAMES.sub("", message)).strip()[:SAMPLE_CHARS] for message in messages]
-    counts = Counter(text.lower() for text in clean)
+    kinds = [_kind(text) or text.lower() for text in clean]
+    counts = Counter(kinds)
     seen: set[str] = set()
     scored = []
-    for place, text in enumerate(clean):
-        if not text or text.lower() in seen:
+    for place, (text, kind) in enumerate(zip(clean, kinds, strict=True)):
+        if not text or kind in seen:
             continue
-        seen.add(text.lower())
-        scored.append((-_telling(reader.read(text), emotion) - 0.1 * min(5, counts[text.lower()]), place, text))
+        seen.add(kind)
+        scored.append((-_telling(reader.read(text), emotion) - 0.1 * min(5, counts[kind]), place, text))
     return [text for _, _, text in sorted(scored)[:SAMPLES]]
 
 
@@ -199,17 +201,28 @@ def most_common(messages: list[str]) -> Common | None:
     """The short text that most wrote, whatever its stretching; None when no one text stands out."""
     kinds: dict[str, Counter[str]] = {}
     for message in messages:
-        lower = message.lower()
-        words = lower.split()
-        kind = kind_of(lower, words, set(words))
+        kind = _kind(message)
         if kind:
-            kinds.setdefault(kind, Counter())[message.strip()[:COMMON_CHARS]] += 1
+            kinds.setdefault(kind, Counter())[_shown(message)] += 1
     if not kinds:
         return None
     best = max(kinds.values(), key=lambda forms: forms.total())
     share = best.total() / len(messages)
     text = best.most_common(1)[0][0]
     return Common(text, share) if best.total() >= COMMON_PEOPLE and share >= COMMON_SHARE else None
+
+
+def _kind(message: str) -> str:
+    lower = message.lower()
+    words = lower.split()
+    return kind_of(lower, words, set(words))
+
+
+def _shown(message: str) -> str:
+    """`message` with one word written many times once, and long runs of a sign cut to five."""
+    words = message.split()
+    once = words[0] if len({word.lower() for word in words}) == 1 else " ".join(words)
+    return _LONG_RUN.sub(r"\1\1\1\1\1", once)[:COMMON_CHARS]
 
 
 def title(moment: Moment, words: Words | None, common: Common | None) -> str:

@@ -15,6 +15,7 @@ SPACING_S = 50
 LOWEST_SCORE = 0.005  # under this nothing happened
 CANDIDATES = 4  # times the highlights asked for
 CLEAR_PEOPLE, CLEAR_SHARE = 3.0, 0.08  # who must show an emotion before it is told
+CHANCE_ERRORS = 3.0
 SPOKEN_REACTIONS = 1.0
 CLEAR_LAUGHTER_Z = 3.0
 
@@ -84,12 +85,12 @@ def _emotion(timeline: Timeline, peak: int) -> str | None:
     """The emotion that stands out there: of the chat, else of the words, else of the sound; None when none does."""
     start = max(0, peak + timeline.lag_at(peak) - 3)
     if timeline.has_chat:
-        people = float(timeline.columns["weight"][start : start + WINDOW_S].sum())
-        found = _stands_out(timeline, "", start, WINDOW_S, least=max(CLEAR_PEOPLE, CLEAR_SHARE * people))
+        found = _stands_out(timeline, "", slice(start, start + WINDOW_S), whole="weight", fewest=CLEAR_PEOPLE)
         if found is not None:
             return found
     if timeline.has_words:
-        found = _stands_out(timeline, "speech_", max(0, peak - 3), 12, least=SPOKEN_REACTIONS)
+        near = slice(max(0, peak - 3), peak + 9)
+        found = _stands_out(timeline, "speech_", near, whole="phrases", fewest=SPOKEN_REACTIONS)
         if found is not None:
             return found
     if timeline.has_sound and not timeline.has_chat:
@@ -98,14 +99,18 @@ def _emotion(timeline: Timeline, peak: int) -> str | None:
     return None
 
 
-def _stands_out(timeline: Timeline, prefix: str, begin: int, length: int, *, least: float) -> str | None:
+def _stands_out(timeline: Timeline, prefix: str, near: slice, *, whole: str, fewest: float) -> str | None:
+    """The emotion with the most reactions there over the stream's habit. whole: the column of all that could react."""
+    everything = timeline.columns[whole]
     columns = [timeline.columns[prefix + name] for name in EMOTIONS]
-    here = np.array([column[begin : begin + length].sum() for column in columns])
-    usual = np.array([column.mean() for column in columns]) * length
-    # Half of the stream's average is taken off, so that its habitual word does not name every moment.
-    more = here - 0.5 * usual
+    said = float(everything[near].sum())
+    here = np.array([column[near].sum() for column in columns])
+    habit = np.array([column.sum() for column in columns]) / max(1.0, float(everything.sum()))
+    more = here - habit * said
     best = int(np.argmax(more))
-    return EMOTIONS[best] if more[best] >= least else None
+    # The highest of some thousand seconds: chance alone brings the habit's count up by three of its standard errors.
+    chance = CHANCE_ERRORS * float(np.sqrt(habit[best] * said))
+    return EMOTIONS[best] if more[best] >= max(fewest, CLEAR_SHARE * said, chance) else None
 
 
 def _beside(moment: Moment, chosen: list[Moment]) -> Moment | None:
