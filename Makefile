@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels
 
-.PHONY: help setup demo up analyze doctor test lint bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit coverage lint reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,19 @@ doctor: setup ## Check every part and say what to do
 
 test: setup ## Every test
 	@$(PY) -m pytest -n 3 --dist loadfile tests/unit tests/integration tests/acceptance tests/browser
+
+unit: setup ## The tests that need nothing, in seconds
+	@$(PY) -m pytest -q -n auto tests/unit
+
+coverage: setup ## Branch coverage of every test but the browser's, with its floor (pyproject.toml)
+	@$(PY) -m coverage erase
+	@$(PY) -m pytest -q -n 3 --dist loadfile --cov --cov-report=term tests/unit tests/integration tests/acceptance
+
+reference: setup ## Write the tables of docs/reference.md
+	@$(PY) -m tests.reference
+
+house: setup ## Figures of the code, beside those of REV=...
+	@$(PY) -m bench.house $(if $(REV),--rev $(REV))
 
 lint: setup ## Format, lint, types, import rules
 	@$(PY) -m ruff format --check .

@@ -23,7 +23,8 @@ from httpx_sse import connect_sse
 from shared import jobs
 from shared.jobs import Job, utc_now
 from shared.redis.connection import connect
-from shared.redis.store import CHANNEL, JobStore
+from shared.redis.keys import CHANNEL
+from shared.redis.store import JobStore
 from shared.settings import Settings, read_settings
 from shared.stages import STAGES
 from web.cli.stack import Stack

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.jobs import Job, utc_now
+from shared.records import Video
 from shared.redis.store import JobStore
 from shared.stages import QUEUES, STAGES
 
@@ -76,7 +77,7 @@ def send_ours(store: JobStore, number: int) -> Job:
         created_at=now,
         updated_at=now,
         waiting_since=now,
-        video={"duration_seconds": 60.0},
+        video=Video(id="x", source="local", duration_seconds=60.0),
     )
     store.create(job, max_active=10_000)
     send(job)

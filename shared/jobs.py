@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.errors import Cancelled, KlipError, WorkerLost
 from shared.problems import problem
+from shared.records import JobError, RetryRecord, Video
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, overall_percentage
 
 MAX_DEATHS = 3  # of the process working on one stage
@@ -79,11 +80,11 @@ class Job:
     waiting_since: str | None = None  # since when (or from when on) the stage waits for a worker
     deaths: int = 0  # of processes in this stage
     tries: int = 0  # retries used in this stage
-    retries: tuple[dict[str, Any], ...] = ()
+    retries: tuple[RetryRecord, ...] = ()
     warnings: tuple[str, ...] = ()
-    video: dict[str, Any] | None = None
+    video: Video | None = None
     results: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     seq: int = 0  # counts every change
 
@@ -101,8 +102,11 @@ class Job:
         record = {name: value for name, value in record.items() if name in known}
         record["status"] = JobStatus(record["status"])
         record["options"] = Options(**record["options"])
-        for name in ("stages_done", "retries", "warnings"):
+        for name in ("stages_done", "warnings"):
             record[name] = tuple(record[name])
+        record["retries"] = tuple(map(RetryRecord.of, record["retries"]))
+        for name, kind in (("video", Video), ("error", JobError)):
+            record[name] = kind.of(record[name]) if record.get(name) else None
         return cls(**record)
 
 
@@ -183,7 +187,7 @@ def finish(
     seconds: float,
     now: str,
     warnings: tuple[str, ...] = (),
-    video: Mapping[str, Any] | None = None,
+    video: Video | None = None,
     results: Mapping[str, Any] | None = None,
 ) -> Job:
     """The stage is done: on to the next, or to completed. Raises LeaseLost."""
@@ -199,7 +203,7 @@ def finish(
         "stage_progress": {**job.stage_progress, stage.name: 100.0},
         "timings": {**job.timings, stage.name: round(seconds, 3)},
         "warnings": tuple(dict.fromkeys((*job.warnings, *warnings))),
-        "video": dict(video) if video is not None else job.video,
+        "video": video or job.video,
         "results": dict(results) if results is not None else job.results,
         "percentage": max(job.percentage, overall_percentage(stage, 100)),
     }
@@ -219,7 +223,7 @@ def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str
     until = moved(now, delay_s)
     since = now if counts else waiting_for(job, error, now)
     before = job.retries if since == now else job.retries[:-1]
-    kept = {**_obstacle(job, error), "at": since, "until": until}
+    kept = _retry_record(job, error, at=since, until=until)
     return _next(
         job,
         now,
@@ -233,13 +237,15 @@ def put_back(job: Job, *, token: int, error: KlipError, delay_s: float, now: str
 
 def waiting_for(job: Job, error: KlipError, now: str) -> str:
     """Since when the stage has been waiting for `error` to pass; `now` when it only begins to."""
-    last = job.retries[-1] if job.retries else {}
-    same = {**last, **_obstacle(job, error)} == last
-    return str(last["at"]) if same and seconds_since(last["until"], now) < SAME_WAIT_S else now
+    if not job.retries:
+        return now
+    last = job.retries[-1]
+    is_same = last == _retry_record(job, error, at=last.at, until=last.until)
+    return last.at if is_same and seconds_since(last.until, now) < SAME_WAIT_S else now
 
 
-def _obstacle(job: Job, error: KlipError) -> dict[str, Any]:
-    return {"stage": job.stage, "attempt": job.attempt, "code": error.code, "detail": error.detail}
+def _retry_record(job: Job, error: KlipError, *, at: str, until: str) -> RetryRecord:
+    return RetryRecord(stage=job.stage, attempt=job.attempt, code=error.code, detail=error.detail, at=at, until=until)
 
 
 def give_back(job: Job, *, token: int, now: str) -> Job:
@@ -255,7 +261,7 @@ def lose(job: Job, *, token: int, now: str) -> Job:
     if deaths >= MAX_DEATHS:
         error = WorkerLost(f"The process died {deaths} times in the stage {job.stage}.")
         return _failed(_next(job, now, deaths=deaths), error, now)
-    kept = {**_obstacle(job, WorkerLost("The process died.")), "at": now, "until": now}
+    kept = _retry_record(job, WorkerLost("The process died."), at=now, until=now)
     return _next(
         job,
         now,
@@ -283,13 +289,13 @@ def _failed(job: Job, error: KlipError, now: str) -> Job:
         finished_at=now,
         eta_seconds=None,
         waiting_since=None,
-        error=_error_record(job, error),
+        error=_job_error(job, error),
     )
 
 
-def _error_record(job: Job, error: KlipError) -> dict[str, Any]:
+def _job_error(job: Job, error: KlipError) -> JobError:
     members = problem(error, instance=RESULTS_PATH.format(job_id=job.job_id))
-    return members | {"stage": job.stage, "attempt": job.attempt}
+    return JobError(**members, stage=job.stage, attempt=job.attempt)
 
 
 def cancel(job: Job, *, now: str) -> Job:
@@ -305,7 +311,7 @@ def cancel(job: Job, *, now: str) -> Job:
         finished_at=now,
         eta_seconds=None,
         waiting_since=None,
-        error=_error_record(job, Cancelled()),
+        error=_job_error(job, Cancelled()),
     )
 
 

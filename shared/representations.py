@@ -34,11 +34,11 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "progress": progress_of(job),
-        "video": job.video,
+        "video": job.video.as_dict() if job.video else None,
         "results": job.results,
-        "error": job.error,
+        "error": job.error.as_dict() if job.error else None,
         "warnings": list(job.warnings),
-        "retries": list(job.retries),
+        "retries": [retry.as_dict() for retry in job.retries],
         "links": {
             "self": self_url,
             "status": f"{self_url}/status",
@@ -61,5 +61,5 @@ def event_of(job: Job) -> dict[str, Any]:
     if job.results is not None and job.is_terminal:
         event["results"] = job.results
     if job.error is not None:
-        event["error"] = job.error
+        event["error"] = job.error.as_dict()
     return event

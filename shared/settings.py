@@ -2,16 +2,15 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
-T = TypeVar("T")
 N = TypeVar("N", int, float)
 
 
@@ -25,48 +24,6 @@ class Rate(NamedTuple):
     limit: int
     seconds: int
     text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """See docs/operators.md for what each one means; names are the environment's, in lower case."""
-
-    host: str
-    port: int
-    data_dir: Path
-    redis_url: str | None = field(repr=False)
-    artifacts_url: str
-    transcriber: str
-    deepgram_api_key: str | None = field(repr=False)
-    deepgram_base_url: str | None
-    deepgram_model: str
-    whisper_model: str | None
-    convex_url: str | None
-    convex_deploy_key: str | None = field(repr=False)
-    local_media_dir: Path | None
-    media_hosts: frozenset[str]
-    twitch_client_id: str
-    twitch_host_map: dict[str, str]
-    api_keys: dict[str, str] = field(repr=False)
-    cors_origins: tuple[str, ...]
-    rate_limit_submit: Rate
-    rate_limit_read: Rate
-    max_video_hours: float
-    max_active_jobs_per_key: int
-    max_transcription_hours_per_day: float
-    webhook_secret: str | None = field(repr=False)
-    public_url: str
-    allow_private_hosts: frozenset[str]
-    job_retention_days: float
-    segments_at_once: int
-    chat_ranges: int
-
-    @property
-    def transcriber_kind(self) -> str:
-        """`deepgram` or `whisper`, with `auto` resolved."""
-        if self.transcriber != "auto":
-            return self.transcriber
-        return "deepgram" if self.deepgram_api_key else "whisper"
 
 
 # kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
@@ -166,24 +123,63 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-class _Reader:
-    """Reads one variable after the other; an empty value counts as unset."""
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
 
-    def __init__(self, env: Env) -> None:
-        self._env = env
 
-    @overload
-    def get(self, name: str, parse: Callable[[str], T]) -> T | None: ...
-    @overload
-    def get(self, name: str, parse: Callable[[str], T], default: T) -> T: ...
-    def get(self, name: str, parse: Callable[[str], T], default: T | None = None) -> T | None:
-        text = self._env.str(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise SettingsError(f"{name} {error}") from None
+def _hosts(text: str) -> frozenset[str]:
+    return frozenset(_split(text.lower()))
+
+
+def _setting(parse: Callable[[str], Any], default: Any = None, *, secret: bool = False) -> Any:  # noqa: ANN401 -- a field
+    """One variable; its name is the field's, in upper case.
+
+    parse: its text to its value, raises ValueError with what is wrong.  default: without the variable, or what makes it
+    from the settings above it.  secret: never shown.
+    """
+    return field(repr=not secret, metadata={"parse": parse, "default": default})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """See docs/operators.md for what each one means; names are the environment's, in lower case."""
+
+    host: str = _setting(str, "127.0.0.1")
+    port: int = _setting(_number(int, 0, 65535), 3000)
+    data_dir: Path = _setting(_path, Path("var").resolve())
+    redis_url: str | None = _setting(_redis_url, secret=True)
+    artifacts_url: str = _setting(_artifacts_url, lambda given: str(given["data_dir"] / "artifacts"))
+    transcriber: str = _setting(_one_of("auto", "deepgram", "whisper"), "auto")
+    deepgram_api_key: str | None = _setting(str, secret=True)
+    deepgram_base_url: str | None = _setting(_http_url)
+    deepgram_model: str = _setting(str, "nova-3")
+    whisper_model: str | None = _setting(str)
+    convex_url: str | None = _setting(_http_url)
+    convex_deploy_key: str | None = _setting(str, secret=True)
+    local_media_dir: Path | None = _setting(_existing_folder)
+    media_hosts: frozenset[str] = _setting(_hosts, frozenset())
+    twitch_client_id: str = _setting(str, PUBLIC_TWITCH_CLIENT_ID)
+    twitch_host_map: dict[str, str] = _setting(_host_map, {})
+    api_keys: dict[str, str] = _setting(_pairs(":"), {}, secret=True)
+    cors_origins: tuple[str, ...] = _setting(_split, ())
+    rate_limit_submit: Rate = _setting(_rate, _rate("30/minute"))
+    rate_limit_read: Rate = _setting(_rate, _rate("600/minute"))
+    max_video_hours: float = _setting(_number(float, 0.01, 48), 12.0)
+    max_active_jobs_per_key: int = _setting(_number(int, 1, 1_000_000), 20)
+    max_transcription_hours_per_day: float = _setting(_number(float, 0, 1e6), 100.0)
+    webhook_secret: str | None = _setting(_webhook_secret, secret=True)
+    public_url: str = _setting(_http_url, lambda given: f"http://{given['host']}:{given['port']}")
+    allow_private_hosts: frozenset[str] = _setting(_hosts, frozenset())
+    job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
+    segments_at_once: int = _setting(_number(int, 1, 16), 6)
+    chat_ranges: int = _setting(_number(int, 1, 16), 4)
+
+    @property
+    def transcriber_kind(self) -> str:
+        """`deepgram` or `whisper`, with `auto` resolved."""
+        if self.transcriber != "auto":
+            return self.transcriber
+        return "deepgram" if self.deepgram_api_key else "whisper"
 
 
 def is_loopback(host: str) -> bool:
@@ -195,44 +191,24 @@ def is_loopback(host: str) -> bool:
 
 
 def read_settings(env: Env | None = None) -> Settings:
-    """Settings from the environment. Raises SettingsError with one clear line."""
-    read = _Reader(env or _environment()).get
-    host = read("HOST", str, "127.0.0.1")
-    port = read("PORT", _number(int, 0, 65535), 3000)
-    data_dir = read("DATA_DIR", lambda text: Path(text).expanduser().resolve(), Path("var").resolve())
-    settings = Settings(
-        host=host,
-        port=port,
-        data_dir=data_dir,
-        redis_url=read("REDIS_URL", _redis_url),
-        artifacts_url=read("ARTIFACTS_URL", _artifacts_url, str(data_dir / "artifacts")),
-        transcriber=read("TRANSCRIBER", _one_of("auto", "deepgram", "whisper"), "auto"),
-        deepgram_api_key=read("DEEPGRAM_API_KEY", str),
-        deepgram_base_url=read("DEEPGRAM_BASE_URL", _http_url),
-        deepgram_model=read("DEEPGRAM_MODEL", str, "nova-3"),
-        whisper_model=read("WHISPER_MODEL", str),
-        convex_url=read("CONVEX_URL", _http_url),
-        convex_deploy_key=read("CONVEX_DEPLOY_KEY", str),
-        local_media_dir=read("LOCAL_MEDIA_DIR", _existing_folder),
-        media_hosts=read("MEDIA_HOSTS", lambda text: frozenset(_split(text.lower())), frozenset()),
-        twitch_client_id=read("TWITCH_CLIENT_ID", str, PUBLIC_TWITCH_CLIENT_ID),
-        twitch_host_map=read("TWITCH_HOST_MAP", _host_map, {}),
-        api_keys=read("API_KEYS", _pairs(":"), {}),
-        cors_origins=read("CORS_ORIGINS", _split, ()),
-        rate_limit_submit=read("RATE_LIMIT_SUBMIT", _rate, _rate("30/minute")),
-        rate_limit_read=read("RATE_LIMIT_READ", _rate, _rate("600/minute")),
-        max_video_hours=read("MAX_VIDEO_HOURS", _number(float, 0.01, 48), 12.0),
-        max_active_jobs_per_key=read("MAX_ACTIVE_JOBS_PER_KEY", _number(int, 1, 1_000_000), 20),
-        max_transcription_hours_per_day=read("MAX_TRANSCRIPTION_HOURS_PER_DAY", _number(float, 0, 1e6), 100.0),
-        webhook_secret=read("WEBHOOK_SECRET", _webhook_secret),
-        public_url=read("PUBLIC_URL", _http_url, f"http://{host}:{port}"),
-        allow_private_hosts=read("ALLOW_PRIVATE_HOSTS", lambda text: frozenset(_split(text.lower())), frozenset()),
-        job_retention_days=read("JOB_RETENTION_DAYS", _number(float, 0.0001, 36500), 30.0),
-        segments_at_once=read("SEGMENTS_AT_ONCE", _number(int, 1, 16), 6),
-        chat_ranges=read("CHAT_RANGES", _number(int, 1, 16), 4),
-    )
+    """Settings from the environment; an empty value counts as unset. Raises SettingsError with one clear line."""
+    env = env or _environment()
+    given: dict[str, Any] = {}
+    for each in fields(Settings):
+        given[each.name] = _read(env, each.name.upper(), given, **each.metadata)
+    settings = Settings(**given)
     _check_together(settings)
     return settings
+
+
+def _read(env: Env, name: str, given: Mapping[str, Any], *, parse: Callable[[str], Any], default: Any) -> Any:  # noqa: ANN401
+    text = env.str(name, "").strip()
+    if not text:
+        return default(given) if callable(default) else default
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from None
 
 
 def _check_together(settings: Settings) -> None:

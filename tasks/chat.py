@@ -39,7 +39,7 @@ def _chat(job: Job, into: Path, *, work: Workspace, report: Progress) -> ChatSum
 
 def _begins_at(job: Job) -> float | None:
     """Unix time at which Twitch says the recording began; None for recordings from elsewhere."""
-    created_at = (job.video or {}).get("created_at")
+    created_at = job.video.created_at if job.video else None
     try:
         return datetime.fromisoformat(created_at).timestamp() if created_at else None
     except ValueError:

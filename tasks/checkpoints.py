@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from shared.atomic import TEMPORARY, written_whole
 from shared.progress import Progress
 from tasks.workspace import Workspace
 
@@ -22,15 +23,14 @@ class Checkpoints:
         for name in self._names():
             target = self.folder / name.removeprefix(PREFIX)
             if not target.exists():
-                copy = target.with_suffix(".copy")
-                shutil.copyfile(self._store.fetch(self._job_id, name), copy)
-                copy.replace(target)
+                with written_whole(target) as temporary:
+                    shutil.copyfile(self._store.fetch(self._job_id, name), temporary)
             self._kept.add(target.name)
 
     def keep(self) -> None:
         """Store the pieces that are new."""
         for path in sorted(self.folder.glob("*.json")):
-            if path.name in self._kept:
+            if path.name in self._kept or path.name.startswith(TEMPORARY):
                 continue
             copy = path.with_suffix(".copy")
             shutil.copyfile(path, copy)

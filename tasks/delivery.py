@@ -7,7 +7,7 @@ from celery import Task
 from shared.artifacts.folder import FolderStore
 from shared.errors import JobNotFound, KlipError
 from shared.log import logger
-from shared.redis import outbox
+from shared.redis import keys
 from shared.settings import settings
 from shared.stages import JobStatus
 from shared.work_folder import remove_unless_occupied
@@ -60,7 +60,7 @@ def mirror() -> None:
     if sender is None:
         forget_all(job_store().redis)
     else:
-        sweep(job_store().redis, outbox.MIRROR_DUE, sender.send)
+        sweep(job_store().redis, keys.MIRROR_DUE, sender.send)
 
 
 @app.task(name="tasks.webhooks")
@@ -68,7 +68,7 @@ def webhooks() -> None:
     """Try the webhooks that are due."""
     delivery = _webhook_delivery()
     if delivery is not None:
-        sweep(job_store().redis, outbox.WEBHOOKS_DUE, delivery.deliver)
+        sweep(job_store().redis, keys.WEBHOOKS_DUE, delivery.deliver)
 
 
 @app.task(name="tasks.retention")

@@ -1,5 +1,7 @@
 """The download stage."""
 
+from dataclasses import replace
+
 from shared.files import AUDIO, VIDEO
 from shared.jobs import Job
 from shared.progress import Progress, share_of
@@ -32,12 +34,12 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
     if full:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
-    measured = source.measure(work=parts)
-    described = video.as_dict() | measured.as_dict()
-    described |= {
-        "duration_seconds": round(video.duration_seconds or sound.duration_seconds, 3),
-        "audio_track": sound.track,
-        "audio_tracks": sound.tracks,
-    }
+    described = replace(
+        video,
+        **source.measure(work=parts).as_dict(),
+        duration_seconds=round(video.duration_seconds or sound.duration_seconds, 3),
+        audio_track=sound.track,
+        audio_tracks=sound.tracks,
+    )
     warnings = (*sound.warnings, *silence_told(work.folder / AUDIO.name))
     return Outcome(files=tuple(files), warnings=warnings, video=described)

@@ -10,6 +10,7 @@ from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.feedback import Verdict
 from shared.jobs import Job
 from shared.progress import Progress, share_of
+from shared.records import Video
 from shared.redis.feedback import FeedbackStore
 from shared.settings import settings
 from tasks.media import media_of
@@ -23,7 +24,7 @@ from workers.download.sources import Part
 from workers.exports import write_exports
 from workers.media.clips import cut_clip, thumbnail
 from workers.media.ffmpeg import ffmpeg_path
-from workers.media.measure import Measured, measure
+from workers.media.measure import measure
 
 FINDING_SHARE = 0.1  # of the stage's time; the rest is cutting
 MEASURED_S = 1.0  # of the picture, at least: a whole segment
@@ -40,14 +41,14 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
         transcript=work.fetch_if_any(files.TRANSCRIPT.name),
         duration_s=work.duration_s(),
         count=job.options.highlights,
-        watch_url=(job.video or {}).get("watch_url"),
+        watch_url=job.video.watch_url if job.video else None,
         verdicts=_verdicts(job),
     )
     report(FINDING_SHARE)
     part_of = _parts(job, work)
     clips, warnings = _cut(job, part_of, found, work.folder, share_of(report, FINDING_SHARE, 1))
-    video = _measured(job, part_of, found)
-    job = replace(job, video=video)
+    job = replace(job, video=_measured(job, part_of, found))
+    video = job.video.as_dict() if job.video else {}
     exported = write_exports(found.highlights, video=video, media=media_of(job, settings()), into=work.folder)
     names = (
         *clips,
@@ -60,28 +61,28 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     results = write_results(
         job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
     )
-    return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, video=video, results=results)
+    return Outcome(files=(*names, files.RESULTS.name), warnings=warnings, video=job.video, results=results)
 
 
 def _verdicts(job: Job) -> list[Verdict]:
     """What the job's owner said about earlier highlights of this channel. A local recording has no channel."""
-    channel = (job.video or {}).get("channel")
+    channel = job.video.channel if job.video else None
     if not (job.options.learn and channel):
         return []
     return FeedbackStore(job_store().redis).verdicts(job.owner, channel)
 
 
-def _measured(job: Job, part_of: PartOf, found: Found) -> dict[str, Any]:
+def _measured(job: Job, part_of: PartOf, found: Found) -> Video | None:
     """The job's video with what editors have to know; of HLS from the first clip's picture, which is here already."""
-    video = job.video or {}
-    if video.get("has_picture") is not None or job.options.video == "none":
+    video = job.video
+    if video is None or video.has_picture is not None or job.options.video == "none":
         return video
     start_s = found.highlights[0]["start_seconds"] if found.highlights else 0.0
     try:
         part = part_of(start_s, start_s + MEASURED_S)
-        return video | (measure(part.path) if part else Measured()).as_dict()
+        return replace(video, **measure(part.path).as_dict()) if part else video
     except (VideoUnavailable, UnsupportedFormat):
-        return video | Measured().as_dict()  # exports say then that the rate is not known
+        return video  # exports say then that the rate is not known
 
 
 def _cut(job: Job, part_of: PartOf, found: Found, folder: Path, report: Progress) -> tuple[list[str], tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from shared.jobs import Job
@@ -12,8 +11,7 @@ from workers.exports import Media
 
 def media_of(job: Job, config: Settings) -> Media:
     """A recording on this machine by its full `file:` URL, any other by its name and the command that fetches it."""
-    video: dict[str, Any] = job.video or {}
-    name = str(video.get("file_name") or "recording.mp4")
+    name = (job.video and job.video.file_name) or "recording.mp4"
     kind, ref = job.source["kind"], job.source["ref"]
     # With API keys users are other people, who are not told where this machine keeps its files.
     if kind == "local" and config.local_media_dir is not None and not config.api_keys:

@@ -8,15 +8,13 @@ from shared.errors import JobNotFound, WorkerLost
 from shared.jobs import Job, Refused, seconds_since, utc_now
 from shared.log import logger
 from shared.net.retry import LONGEST_WAIT_S
-from shared.redis.store import LEASE_MS, PREFIX, JobStore
+from shared.redis import keys
+from shared.redis.store import LEASE_MS, JobStore
 from shared.stages import STAGE_BY_NAME
 from tasks import pipeline
 from workers.app import app, job_store
 
 log = logger("klipstream.reaper")
-LAST_SWEEP = PREFIX + "reaper:last"
-GRACE = PREFIX + "reaper:grace"
-LAST_OUTAGE = PREFIX + "reaper:outage"  # when the latest one ended
 # No sweep for this long means that the stack or Redis was away: then nobody could renew a lease.
 OUTAGE_S = 6.0
 # A waiting stage whose message is in no queue is sent again after this long: a worker that has just taken the message
@@ -50,17 +48,17 @@ def _is_overdue(job: Job) -> bool:
 def _grace_left(store: JobStore) -> bool:
     """Whether holders still have time to take up leases that ran out while Redis or the stack was away."""
     now = utc_now()
-    last = store.redis.set(LAST_SWEEP, now, get=True)
+    last = store.redis.set(keys.REAPER_LAST, now, get=True)
     # A clock that was set back counts as an outage too.
     if last is None or not 0 <= seconds_since(str(last), now) <= OUTAGE_S:
-        store.redis.set(GRACE, "1", px=LEASE_MS)
-        store.redis.set(LAST_OUTAGE, now)
-    return bool(store.redis.exists(GRACE))
+        store.redis.set(keys.REAPER_GRACE, "1", px=LEASE_MS)
+        store.redis.set(keys.REAPER_OUTAGE, now)
+    return bool(store.redis.exists(keys.REAPER_GRACE))
 
 
 def _take_from_the_dead(store: JobStore, job: Job) -> None:
     """Free the stage for others. Who has not been heard of since an outage fell with it: no death is counted."""
-    fell_with_outage = job.updated_at <= str(store.redis.get(LAST_OUTAGE) or "")
+    fell_with_outage = job.updated_at <= str(store.redis.get(keys.REAPER_OUTAGE) or "")
     change = jobs.give_back if fell_with_outage else jobs.lose
     try:
         freed = store.change(job.job_id, partial(change, token=job.token, now=utc_now()), lease="drop")

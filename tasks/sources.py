@@ -58,7 +58,7 @@ def _direct(job: Job, config: Settings) -> Source:
 
 def _audio_track(job: Job) -> int | None:
     """The sound track, from 1, that the download stage has chosen, so that clips carry it; before that, the wish."""
-    chosen: int | None = (job.video or {}).get("audio_track")
+    chosen: int | None = job.video.audio_track if job.video else None
     return chosen or job.options.audio_track
 
 

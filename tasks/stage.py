@@ -75,7 +75,7 @@ class Limits:
     memory_bytes: int = 4 << 30
 
     def deadline_s(self, job: Job) -> float:
-        duration_s = float((job.video or {}).get("duration_seconds") or settings().max_video_hours * 3600)
+        duration_s = (job.video and job.video.duration_seconds) or settings().max_video_hours * 3600
         return self.base_s + self.per_hour_s * duration_s / 3600
 
 
@@ -230,9 +230,7 @@ class _Run:
             self._try_again(job, error, wait)
         failed = self._change(job, partial(jobs.fail, token=job.token, error=error, now=utc_now()))
         if failed is not None and failed.error is not None:
-            log.error(
-                "stage_failed", code=error.code, support_reference=failed.error["support_reference"], exc_info=cause
-            )
+            log.error("stage_failed", code=error.code, support_reference=failed.error.support_reference, exc_info=cause)
         if workspace is not None:
             workspace.remove()
         raise Ignore

@@ -11,6 +11,7 @@ from shared.artifacts.store import ArtifactStore, Conflict, sha256_of
 from shared.errors import FileMissing, StorageServiceError
 from shared.files import MANIFEST
 from shared.jobs import Job
+from shared.records import Video
 from shared.work_folder import occupy, remove_unless_occupied
 
 _MAX_CONFLICTS = 20
@@ -27,7 +28,7 @@ class Outcome:
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
-    video: dict[str, Any] | None = None
+    video: Video | None = None
     results: dict[str, Any] | None = None
 
 
@@ -53,7 +54,9 @@ class Workspace:
 
     def duration_s(self) -> float:
         """The length of the recording in seconds, as the download stage found it."""
-        return float((self.job.video or {})["duration_seconds"])
+        if self.job.video is None or self.job.video.duration_seconds is None:
+            raise ValueError("The download stage has not told the length.")
+        return self.job.video.duration_seconds
 
     def fetch(self, name: str) -> Path:
         """A local path of a file that an earlier stage made, to be read only. Raises FileMissing."""
@@ -78,7 +81,9 @@ class Workspace:
         record = manifest["stages"].get(self.stage)
         if record is None:
             return None
-        outcome = Outcome(**{**record, "files": tuple(record["files"]), "warnings": tuple(record["warnings"])})
+        video = Video.of(record["video"]) if record["video"] else None
+        known = {"files": tuple(record["files"]), "warnings": tuple(record["warnings"]), "video": video}
+        outcome = Outcome(**{**record, **known})
         for name in outcome.files:
             try:
                 if sha256_of(self.fetch(name)) != manifest["files"][name]["sha256"]:
@@ -107,7 +112,7 @@ class Workspace:
             "files": list(outcome.files),
             "warnings": list(outcome.warnings),
             "notes": outcome.notes,
-            "video": outcome.video,
+            "video": outcome.video.as_dict() if outcome.video else None,
             "results": outcome.results,
         }
         self._update_manifest(entries, record)

@@ -91,7 +91,8 @@ def job(job_id: str) -> Response:
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)
-    response = jsonify(status=found.status.value, progress=progress_of(found), error=found.error)
+    error = found.error.as_dict() if found.error else None
+    response = jsonify(status=found.status.value, progress=progress_of(found), error=error)
     response.set_etag(f"{found.job_id}-{found.seq}")
     response.headers["Cache-Control"] = "no-cache"
     return response.make_conditional(request)

@@ -98,6 +98,8 @@ class VideoSchema(Schema):
     created_at = fields.String(allow_none=True, metadata={"description": "When the stream began, as its site says."})
     game = fields.String(allow_none=True)
     views = fields.Integer(allow_none=True)
+    audio_track = fields.Integer(allow_none=True, metadata={"description": "The sound track that was used, from 1."})
+    audio_tracks = fields.Integer(allow_none=True, metadata={"description": "How many there are."})
     watch_url = _text("A page that plays it.", allow_none=True)
     file_name = _text("Of the recording, or what it is called when it is fetched.", allow_none=True)
     has_picture = fields.Boolean(allow_none=True)
@@ -106,8 +108,6 @@ class VideoSchema(Schema):
     width = fields.Integer(allow_none=True, metadata={"description": "In square pixels, as shown."})
     height = fields.Integer(allow_none=True)
     start_timecode = _text("What the recording's own timecode begins with.", allow_none=True)
-    audio_track = fields.Integer(metadata={"description": "The sound track that is analysed and cut, from 1."})
-    audio_tracks = fields.Integer(metadata={"description": "How many sound tracks there are."})
     audio_channels = fields.Integer(allow_none=True, metadata={"description": "Of the main sound track."})
     audio_rate = fields.Integer(allow_none=True, metadata={"description": "Samples a second of that track."})
 

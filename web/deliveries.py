@@ -4,10 +4,11 @@ from flask import Response, jsonify
 from marshmallow import Schema, fields, validate
 
 from shared.redis import outbox
+from shared.redis.connection import redis_errors
 from web.answers import whole
 from web.auth import own_job
 from web.blueprints import blueprint
-from web.dependencies import dependencies, redis_errors
+from web.dependencies import dependencies
 
 blp = blueprint("deliveries", "Webhooks that were sent.")
 

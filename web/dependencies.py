@@ -1,14 +1,12 @@
 """What requests work with: settings, jobs, files, the hub. One set per application, made when first used."""
 
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
-from redis import Redis, RedisError
+from redis import Redis
 
 from shared.artifacts.factory import open_store
 from shared.artifacts.store import ArtifactStore
@@ -57,15 +55,6 @@ def install(app: Flask, dependencies: Dependencies) -> None:
 def dependencies() -> Dependencies:
     """Those of the application that handles this request."""
     return cast("Dependencies", current_app.extensions[EXTENSION])
-
-
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turn Redis' errors into ours."""
-    try:
-        yield
-    except RedisError as error:
-        raise DatabaseError from error
 
 
 @cache

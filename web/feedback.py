@@ -95,7 +95,7 @@ def edit(body: dict[str, Any], job_id: str, rank: int) -> Response:
 
 
 def _duration_s(job: Job) -> float:
-    return float((job.video or {}).get("duration_seconds") or inf)
+    return (job.video and job.video.duration_seconds) or inf
 
 
 def _check_range(highlight: dict[str, Any], body: dict[str, Any], duration_s: float) -> None:
@@ -114,7 +114,7 @@ def _check_range(highlight: dict[str, Any], body: dict[str, Any], duration_s: fl
 
 def _lesson(job: Job, rank: int) -> Lesson | None:
     """Where the channel's verdicts are remembered; None for a recording without channel or without features."""
-    channel = (job.video or {}).get("channel")
+    channel = job.video.channel if job.video else None
     features = _features(job, rank) if channel else None
     return Lesson(job.owner, channel, features) if channel and features else None
 

@@ -17,7 +17,8 @@ from redis.client import PubSub
 
 from shared.errors import DatabaseError
 from shared.log import logger
-from shared.redis.store import CHANNEL, Event
+from shared.redis.keys import CHANNEL
+from shared.redis.store import Event
 
 READERS = 8  # clients of one process that read from Redis at once
 QUEUE_SIZE = 256  # events a client may be behind before it is dropped: about a minute of a busy job

@@ -9,6 +9,7 @@ from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded as LimiterSaysNo
 
 from shared.errors import RateLimitExceeded
+from shared.redis import keys
 from shared.redis.embedded import redis_url
 from shared.settings import Settings, SettingsError
 from web.auth import is_api_call, owner_of_request
@@ -60,7 +61,7 @@ def limiter_for(config: Settings, own: Dependencies) -> Limiter:
         in_memory_fallback_enabled=True,
         # Of many requests that meet the outage at once, the limiter takes only the first over to its own count.
         swallow_errors=True,
-        key_prefix="klip:limit",
+        key_prefix=keys.LIMIT,
     )
 
 

@@ -10,16 +10,17 @@ import redis
 from flask import Response, jsonify
 
 from shared.errors import KlipError, ServiceUnavailable, catalogue
+from shared.redis import keys
+from shared.redis.connection import redis_errors
 from shared.settings import Settings
 from shared.stages import QUEUES
 from web.answers import ErrorsSchema, QueuesSchema, ReliabilitySchema
 from web.blueprints import blueprint
-from web.dependencies import Dependencies, dependencies, redis_errors
+from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
 from web.queues import live_workers, queue_figures, reliability_figures
 
 MIN_FREE_BYTES = 1 << 30
-READY_KEY = "klip:ready:"
 blp = blueprint("ops", "For operators.")
 
 
@@ -62,7 +63,7 @@ def _reason(check: Callable[[], None]) -> str | None:
 
 def _check_redis(client: redis.Redis) -> None:
     with redis_errors():
-        client.set(READY_KEY + socket.gethostname(), "1", ex=10)
+        client.set(keys.ready(socket.gethostname()), "1", ex=10)
 
 
 def _check_disk(config: Settings) -> None:

@@ -6,10 +6,10 @@ from typing import Any, cast
 import redis
 
 from shared.jobs import Job, iso, seconds_since, utc_now
-from shared.redis import pools
-from shared.redis.store import PREFIX, RETRIES_KEY, JobStore
+from shared.redis import keys, pools
+from shared.redis.connection import redis_errors
+from shared.redis.store import JobStore
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
-from web.dependencies import redis_errors
 
 SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
 
@@ -61,7 +61,7 @@ def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
     for stage in STAGES:
         if stage.queue == queue:
             with redis_errors():
-                seconds, count = client.hmget(f"{PREFIX}seconds:{stage.name}", "sum", "count")
+                seconds, count = client.hmget(keys.seconds(stage.name), "sum", "count")
             if not (seconds and count and int(count)):
                 return None
             total += float(seconds) / int(count)
@@ -71,10 +71,10 @@ def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
 def reliability_figures(client: redis.Redis) -> dict[str, Any]:
     """Retries by `stage:CODE`, and the state and counts of every circuit breaker that has ever counted something."""
     with redis_errors():
-        retries = client.hgetall(RETRIES_KEY)
+        retries = client.hgetall(keys.RETRIES)
         breakers = {
-            str(key).removeprefix(f"{PREFIX}breaker:"): _breaker(cast("dict[str, str]", client.hgetall(key)))
-            for key in sorted(set(client.scan_iter(match=f"{PREFIX}breaker:*", count=SCAN_BATCH, _type="hash")))
+            str(key).removeprefix(keys.BREAKER): _breaker(cast("dict[str, str]", client.hgetall(key)))
+            for key in sorted(set(client.scan_iter(match=keys.breaker("*"), count=SCAN_BATCH, _type="hash")))
         }
     return {"breakers": breakers, "retries": {name: int(count) for name, count in sorted(retries.items())}}
 

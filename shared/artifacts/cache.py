@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from shared.atomic import TEMPORARY
+
 DEFAULT_LIMIT_BYTES = 20 * 2**30
 KEPT_UNUSED_S = 7 * 24 * 3600
 LEFT_BEHIND_S = 24 * 3600  # a download this old died with its process
@@ -74,7 +76,7 @@ class FileCache:
     @contextmanager
     def _fresh(self, path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=TEMPORARY) as folder:
             yield Path(folder) / path.name
 
     # --- pins: a shared lock on the open file, given back by the system if the process dies ---------------------------

@@ -1,16 +1,14 @@
 """Files of jobs in a folder of this machine, or of a disk that several share."""
 
-import contextlib
 import errno
 import hashlib
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from shared.artifacts.store import FRESH, Conflict, Served, checked_name, storage_errors
+from shared.artifacts.store import Conflict, Served, checked_name, storage_errors
+from shared.atomic import TEMPORARY, written_whole
 from shared.errors import FileMissing
 
 
@@ -32,9 +30,8 @@ class FolderStore:
             except OSError as error:
                 if error.errno != errno.EXDEV:  # the working folder is on another disk
                     raise
-                with _beside(target) as fresh:
-                    shutil.copyfile(source, fresh)
-                    fresh.replace(target)
+                with written_whole(target) as temporary:
+                    shutil.copyfile(source, temporary)
 
     def put_all(self, job_id: str, files: Mapping[str, Path]) -> None:
         for name, source in files.items():
@@ -60,16 +57,15 @@ class FolderStore:
             present = hashlib.sha256(target.read_bytes()).hexdigest() if target.is_file() else None
             if present != generation:
                 raise Conflict(name)
-            with _beside(target) as fresh:
-                fresh.write_bytes(data)
-                fresh.replace(target)
+            with written_whole(target) as temporary:
+                temporary.write_bytes(data)
 
     def serve(self, job_id: str, name: str) -> Served:
         return Served(path=self.fetch(job_id, name))
 
     def names(self, job_id: str) -> list[str]:
         folder = self.root / checked_name(job_id)
-        found = (path for path in folder.rglob("*") if not path.name.startswith(FRESH) and path.is_file())
+        found = (path for path in folder.rglob("*") if not path.name.startswith(TEMPORARY) and path.is_file())
         return sorted(str(path.relative_to(folder)) for path in found)
 
     def delete(self, job_id: str, names: list[str] | None = None) -> None:
@@ -85,16 +81,3 @@ class FolderStore:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.root, prefix=".check-"):
                 pass
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A temporary path in the same folder, removed if it was not renamed."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=FRESH)
-    os.close(descriptor)
-    fresh = Path(name)
-    try:
-        yield fresh
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()

@@ -5,17 +5,16 @@ A name is relative to its job, such as `audio.m4a` or `clips/01.mp4`.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from shared.errors import FileMissing, KlipError, PermissionDenied, StorageServiceError
-from shared.net.edges import classify, shortage
+from shared.net.edges import classify, converted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*){0,3}")
 MAX_NAME = 200
-FRESH = ".new-"  # how the names of files begin that are still being written
 
 
 class Conflict(Exception):
@@ -70,21 +69,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def storage_errors() -> Iterator[None]:
+def storage_errors() -> AbstractContextManager[None]:
     """Turn the operating system's errors into ours."""
-    try:
-        yield
-    except OSError as error:
-        raise _storage_error(error) from error
+    return converted(OSError, into=_storage_error)
 
 
-def _storage_error(error: OSError) -> KlipError:
-    if (short := shortage(error)) is not None:
-        return short
+def _storage_error(error: Exception) -> KlipError:
     known = classify(error)
     if isinstance(known, PermissionDenied):
         return PermissionDenied("The file storage may not be written or read by this process.")
     if isinstance(known, FileMissing):
         return known
-    return StorageServiceError(f"The file storage answered with an error ({error.strerror or type(error).__name__}).")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return StorageServiceError(f"The file storage answered with an error ({reason}).")

@@ -8,7 +8,8 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import (
@@ -133,6 +134,15 @@ def classify(error: BaseException) -> KlipError:
     kinds = [found for link in links if (found := shortage(link) or _by_type(link)) is not None]
     # The innermost says it most exactly: a name that does not resolve stands behind a connection that failed.
     return kinds[-1] if kinds else _by_text(str(error)) or UnclassifiedError()
+
+
+@contextmanager
+def converted(*kinds: type[Exception], into: Callable[[Exception], KlipError]) -> Iterator[None]:
+    """Turn a library's exceptions into ours: what the machine has run out of first, else what `into` makes of them."""
+    try:
+        yield
+    except kinds as error:
+        raise (shortage(error) or into(error)) from error
 
 
 def shortage(error: BaseException) -> KlipError | None:

@@ -16,10 +16,9 @@ import redis
 
 from shared.errors import Cancelled, CircuitOpen, ErrorType, KlipError
 from shared.log import logger
-from shared.redis import locks
+from shared.redis import keys, locks
+from shared.redis.script import Script
 
-PREFIX = "klip:breaker:"
-PROBE_PREFIX = "klip:breaker-probe:"
 FAIL_MAX = 5  # failures in a row
 RESET_S = 60.0  # from opening to the probe
 PROBE_S = 120.0  # a probe whose process died keeps the next one waiting so long
@@ -28,34 +27,6 @@ SERVICE_FAILURES = frozenset({ErrorType.NETWORK_ERROR, ErrorType.EXTERNAL_SERVIC
 T = TypeVar("T")
 log = logger("klipstream.breaker")
 
-# Who may call: {state, 0}, or {'refused', ms to wait}. Anything but closed is let through once, by the probe's key;
-# while a probe is on its way the others wait as long again as it has taken so far.
-_ADMIT = """
-local state = redis.call('HGET', KEYS[1], 'state') or 'closed'
-if state == 'closed' then return {state, 0} end
-local time = redis.call('TIME')
-local left = redis.call('HGET', KEYS[1], 'opened_at') + ARGV[2] - (time[1] * 1000 + math.floor(time[2] / 1000))
-if state ~= 'open' or left <= 0 then
-  if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[3]) then
-    redis.call('HINCRBY', KEYS[1], 'probes', 1)
-    return {state, 0}
-  end
-  left = math.max(1000, ARGV[3] - redis.call('PTTL', KEYS[2]))
-end
-redis.call('HINCRBY', KEYS[1], 'refusals', 1)
-return {'refused', left}
-"""
-_MOVE = """
-local old = redis.call('HGET', KEYS[1], 'state') or 'closed'
-if old == ARGV[1] then return '' end
-redis.call('HSET', KEYS[1], 'state', ARGV[1])
-if ARGV[1] == 'open' then
-  local time = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'opened_at', time[1] * 1000 + math.floor(time[2] / 1000))
-  if old == 'closed' then redis.call('HINCRBY', KEYS[1], 'openings', 1) end
-end
-return old
-"""
 _EVENTS = {
     ("closed", "open"): "breaker_opened",
     ("half-open", "open"): "breaker_probe_failed",
@@ -86,7 +57,7 @@ class _Storage(pybreaker.CircuitBreakerStorage):
 
     def __init__(self, client: redis.Redis, service: str, state: str) -> None:
         super().__init__("klipstream")
-        self._redis, self._service, self._key = client, service, PREFIX + service
+        self._redis, self._service, self._key = client, service, keys.breaker(service)
         self._state = state
         self._failures = 0
         self.frozen = False
@@ -100,7 +71,7 @@ class _Storage(pybreaker.CircuitBreakerStorage):
         if self.frozen:
             return
         self._state = state
-        old = self._redis.register_script(_MOVE)(keys=[self._key], args=[state])
+        old = Script(self._redis, "move")([self._key], [state])
         if event := _EVENTS.get((str(old), state)):
             log.warning(event, service=self._service, failures=self._failures)
 
@@ -125,7 +96,7 @@ class _Storage(pybreaker.CircuitBreakerStorage):
     def success_counter(self) -> int:
         return 1
 
-    # When it opened is noted by `_MOVE`, on Redis' clock, and looked at by `_ADMIT`.
+    # When it opened is noted by move.lua, on Redis' clock, and looked at by admit.lua.
     @property
     def opened_at(self) -> datetime | None:
         return None
@@ -160,14 +131,14 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Whether a call would be refused, or would be the probe."""
         try:
-            return self._redis.hget(PREFIX + self.service, "state") not in {None, pybreaker.STATE_CLOSED}
+            return self._redis.hget(keys.breaker(self.service), "state") not in {None, pybreaker.STATE_CLOSED}
         except redis.RedisError:
             return False
 
     def _admit(self, token: str) -> str:
-        state, wait_ms = self._redis.register_script(_ADMIT)(
-            keys=[PREFIX + self.service, PROBE_PREFIX + self.service],
-            args=[token, round(self._reset_s * 1000), round(PROBE_S * 1000)],
+        state, wait_ms = Script(self._redis, "admit")(
+            [keys.breaker(self.service), keys.breaker_probe(self.service)],
+            [token, round(self._reset_s * 1000), round(PROBE_S * 1000)],
         )
         if state == "refused":
             raise CircuitOpen(
@@ -207,7 +178,7 @@ class CircuitBreaker:
 
     def _release(self, token: str) -> None:
         try:
-            locks.release(self._redis, PROBE_PREFIX + self.service, token=token)
+            locks.release(self._redis, keys.breaker_probe(self.service), token=token)
         except redis.RedisError:
             return  # it expires
 

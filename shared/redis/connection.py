@@ -1,11 +1,15 @@
 """Connections to Redis, with the patience their user can afford."""
 
+from contextlib import AbstractContextManager
+
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from shared.errors import DatabaseError
+from shared.net.edges import converted
 from shared.redis.embedded import redis_url
 from shared.settings import Settings
 
@@ -16,6 +20,12 @@ BREAKER_RETRIES = 1
 # A web request answers 503 rather than hang.
 WEB_RETRIES = 1
 MAX_CONNECTIONS = 50
+
+
+def redis_errors() -> AbstractContextManager[None]:
+    """Turn Redis' errors into ours."""
+    unusable = "The job database can't be reached or refuses to write."
+    return converted(redis.RedisError, into=lambda _error: DatabaseError(unusable))
 
 
 def connect(config: Settings, *, retries: int) -> redis.Redis:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.atomic import written_whole
 from shared.settings import Settings, SettingsError, settings
 
 
@@ -62,10 +63,9 @@ def choose_address(config: Settings) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(text)
-    fresh.replace(path)
+    with written_whole(path) as temporary:
+        temporary.touch(mode=0o600)
+        temporary.write_text(text)
 
 
 def server_config(url: str, home: Path) -> str:

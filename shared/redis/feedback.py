@@ -1,14 +1,9 @@
 """What people say about highlights, in Redis.
 
-Keys (all begin with `klip:`):
-    edits:ID                  what was said about each highlight of a job, by its rank; goes with the job
-    verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
-                              MAX_VERDICTS of them, until VERDICTS_TTL_S after the last one. CHANNEL is a digest
 A job's verdicts stay when it is removed: they hold numbers only, and later jobs of the channel are to learn from them.
 Who wants one forgotten takes it back (null) while the job is there.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,11 +11,12 @@ from typing import Any, NamedTuple
 import redis
 from redis.client import Pipeline
 
-from shared.errors import DatabaseError, JobNotFound
+from shared.errors import JobNotFound
 from shared.feedback import GOOD, UNTOUCHED, Edit, Features, Verdict
 from shared.jobs import utc_now
+from shared.redis import keys
+from shared.redis.connection import redis_errors
 
-PREFIX = "klip:"
 MAX_VERDICTS = 500
 VERDICTS_TTL_S = 365 * 24 * 3600
 
@@ -33,15 +29,6 @@ class Lesson(NamedTuple):
     features: Features
 
 
-def edits_key(job_id: str) -> str:
-    return f"{PREFIX}edits:{job_id}"
-
-
-def verdicts_key(owner: str, channel: str) -> str:
-    # A channel's name comes from outside; its digest can't be long nor look like another owner's.
-    return f"{PREFIX}verdicts:{owner}:{hashlib.sha256(channel.casefold().encode()).hexdigest()[:32]}"
-
-
 class FeedbackStore:
     """Raises DatabaseError when Redis can't be used."""
 
@@ -50,18 +37,14 @@ class FeedbackStore:
 
     def edits(self, job_id: str) -> dict[int, Edit]:
         """What was said about the highlights of a job, by rank."""
-        try:
-            found = self.redis.hgetall(edits_key(job_id))
-        except redis.RedisError as error:
-            raise DatabaseError from error
+        with redis_errors():
+            found = self.redis.hgetall(keys.edits(job_id))
         return {int(rank): Edit.loads(str(text)) for rank, text in found.items()}
 
     def verdicts(self, owner: str, channel: str) -> list[Verdict]:
         """The owner's verdicts on this channel's highlights, oldest first."""
-        try:
-            found = self.redis.hgetall(verdicts_key(owner, channel))
-        except redis.RedisError as error:
-            raise DatabaseError from error
+        with redis_errors():
+            found = self.redis.hgetall(keys.verdicts(owner, channel))
         records = [(json.loads(text), place) for place, text in found.items()]
         ordered = sorted(records, key=lambda one: (one[0]["at"], one[1]))
         return [Verdict(one["good"], tuple(one["names"]), tuple(one["values"])) for one, _ in ordered]
@@ -83,34 +66,32 @@ class FeedbackStore:
         outcome: list[Edit] = []
 
         def write(pipe: Pipeline) -> None:
-            if not pipe.exists(f"{PREFIX}job:{job_id}"):
+            if not pipe.exists(keys.job(job_id)):
                 raise JobNotFound
-            text = pipe.hget(edits_key(job_id), str(rank))
+            text = pipe.hget(keys.edits(job_id), str(rank))
             edit = (Edit.loads(str(text)) if text else UNTOUCHED).changed(changes)
             check(edit)
             drop = _overflow(pipe, lesson, f"{job_id}:{rank}") if lesson and edit.verdict else []
             pipe.multi()
             if edit == UNTOUCHED:
-                pipe.hdel(edits_key(job_id), str(rank))
+                pipe.hdel(keys.edits(job_id), str(rank))
             else:
-                pipe.hset(edits_key(job_id), str(rank), edit.dumps())
+                pipe.hset(keys.edits(job_id), str(rank), edit.dumps())
             if lesson and "verdict" in changes:
                 _remember(pipe, lesson, f"{job_id}:{rank}", edit.verdict, drop)
             outcome[:] = [edit]
 
-        watched = [f"{PREFIX}job:{job_id}", edits_key(job_id)]
+        watched = [keys.job(job_id), keys.edits(job_id)]
         if lesson:
-            watched.append(verdicts_key(lesson.owner, lesson.channel))
-        try:
+            watched.append(keys.verdicts(lesson.owner, lesson.channel))
+        with redis_errors():
             self.redis.transaction(write, *watched)
-        except redis.RedisError as error:
-            raise DatabaseError from error
         return outcome[0]
 
 
 def _overflow(pipe: Pipeline, lesson: Lesson, place: str) -> list[str]:
     """The oldest verdicts that have to go for the one at `place`."""
-    key = verdicts_key(lesson.owner, lesson.channel)
+    key = keys.verdicts(lesson.owner, lesson.channel)
     if pipe.hexists(key, place) or pipe.hlen(key) < MAX_VERDICTS:
         return []
     kept = sorted(pipe.hgetall(key).items(), key=lambda one: (json.loads(one[1])["at"], one[0]))
@@ -118,7 +99,7 @@ def _overflow(pipe: Pipeline, lesson: Lesson, place: str) -> list[str]:
 
 
 def _remember(pipe: Pipeline, lesson: Lesson, place: str, verdict: str | None, drop: list[str]) -> None:
-    key = verdicts_key(lesson.owner, lesson.channel)
+    key = keys.verdicts(lesson.owner, lesson.channel)
     if verdict is None:
         pipe.hdel(key, place)
         return

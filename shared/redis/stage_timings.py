@@ -8,9 +8,9 @@ from contextlib import suppress
 import redis
 
 from shared.jobs import Job
+from shared.redis import keys
 from shared.stages import STAGES, Stage
 
-KEY = "klip:seconds:"
 # Older jobs fade: once this many are counted, both sums are halved.
 MAX_COUNTED = 100
 
@@ -22,9 +22,9 @@ class StageTimings:
         self._redis = client
 
     def remember(self, stage: Stage, job: Job, seconds: float) -> None:
-        duration_s = float((job.video or {}).get("duration_seconds") or 0)
+        duration_s = (job.video and job.video.duration_seconds) or 0.0
         with suppress(redis.RedisError):
-            self._add(KEY + stage.name, seconds, duration_s)
+            self._add(keys.seconds(stage.name), seconds, duration_s)
 
     def _add(self, key: str, seconds: float, duration_s: float) -> None:
         with self._redis.pipeline() as pipe:
@@ -37,7 +37,7 @@ class StageTimings:
 
     def seconds_after(self, stage: Stage, job: Job) -> float | None:
         """Seconds that the stages after this one will take; None when one of them was never measured."""
-        duration_s = (job.video or {}).get("duration_seconds")
+        duration_s = job.video.duration_seconds if job.video else None
         if not duration_s:
             return None
         try:
@@ -48,7 +48,7 @@ class StageTimings:
     def _seconds_after(self, stage: Stage, duration_s: float) -> float | None:
         total = 0.0
         for later in STAGES[STAGES.index(stage) + 1 :]:
-            seconds, media = self._redis.hmget(KEY + later.name, "sum", "media")
+            seconds, media = self._redis.hmget(keys.seconds(later.name), "sum", "media")
             if not (seconds and media and float(media) > 0):
                 return None
             total += duration_s * float(seconds) / float(media)

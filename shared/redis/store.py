@@ -1,18 +1,7 @@
 """Jobs in Redis. Every change is one script: new state, indexes, event and message together, or nothing.
 
-Keys (all begin with `klip:`):
-    job:ID                    the job as JSON
-    lease:ID                  token of whoever works on it, expires when that process stops renewing
-    events:ID                 the job's stream of events; the entries' ids are the ids of server-sent events
-    index:OWNER[:status:S|:video:V]  newest first by creation time in ms, for the lists
-    active, active:OWNER      ids of jobs that are not finished
-    running:OWNER:FP          an unfinished job of the same source and options
-    finished                  ids of finished jobs by the time they ended, for the retention
-    idem:OWNER:KEY            Idempotency-Key -> job and body
-    retries                   how often stages were tried again, by STAGE:CODE
-What others have to be told of a change is noted in the same script: see shared.redis.outbox. What people say
-about a job's highlights: shared.redis.feedback.
-Messages go to the pub/sub channel job:ID in flask-sse's form.
+What others have to be told of a change is noted in the same script: see `outbox`. Messages go out in flask-sse's form.
+What people say about a job's highlights: see `feedback`.
 """
 
 import hashlib
@@ -26,14 +15,12 @@ import redis
 
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld
-from shared.redis import locks, outbox
-from shared.redis.feedback import edits_key
+from shared.redis import keys, locks, outbox
+from shared.redis.connection import redis_errors
+from shared.redis.script import Script
 from shared.representations import event_of
 from shared.stages import JobStatus
 
-PREFIX = "klip:"
-CHANNEL = PREFIX + "channel:"
-RETRIES_KEY = PREFIX + "retries"
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
@@ -42,80 +29,6 @@ _MAX_CONFLICTS = 100
 
 # What redis-py gives with decoded responses; its own annotations leave both forms open.
 Entries = list[tuple[str, dict[str, str]]]
-
-_CREATE = (
-    outbox.TELL
-    + """
-local seen = ARGV[1] ~= '' and redis.call('GET', KEYS[1])
-if seen then return {'seen', seen} end
-local same = ARGV[2] == '' and redis.call('GET', KEYS[2])
-if same then
-  if ARGV[1] ~= '' then redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. same, 'EX', ARGV[3]) end
-  return {'running', same}
-end
-if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
-local id, created = ARGV[5], ARGV[7]
-if ARGV[1] ~= '' then redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. id, 'EX', ARGV[3]) end
-redis.call('SET', KEYS[2], id)
-redis.call('SADD', KEYS[3], id)
-redis.call('SADD', KEYS[4], id)
-redis.call('SET', KEYS[5], ARGV[6])
-for i = 11, #KEYS do redis.call('ZADD', KEYS[i], created, id) end
-tell(KEYS[7], KEYS[8], KEYS[9], KEYS[10], id, 'status', ARGV[6], '', '')
-local event = redis.call('XADD', KEYS[6], '*', 'message', ARGV[8])
-redis.call('PUBLISH', ARGV[9], '{"id":"' .. event .. '",' .. string.sub(ARGV[8], 2))
-return {'created', id}
-"""
-)
-
-# What ARGV[4] asks of the lease: '' leaves it, 'drop' removes it, a token takes it if nobody holds it.
-_CHANGE = (
-    outbox.TELL
-    + """
-local now = redis.call('GET', KEYS[1])
-if not now then return 'gone' end
-if cjson.decode(now).seq ~= tonumber(ARGV[1]) then return 'conflict' end
-if ARGV[4] == 'drop' then redis.call('DEL', KEYS[3])
-elseif ARGV[4] ~= '' then
-  if redis.call('EXISTS', KEYS[3]) == 1 then return 'held' end
-  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
-end
-redis.call('SET', KEYS[1], ARGV[2])
-if KEYS[7] ~= KEYS[8] then
-  local created = redis.call('ZSCORE', KEYS[7], ARGV[6])
-  redis.call('ZREM', KEYS[7], ARGV[6])
-  redis.call('ZADD', KEYS[8], created or ARGV[8], ARGV[6])
-end
-if ARGV[9] == 'terminal' then
-  redis.call('SREM', KEYS[4], ARGV[6])
-  redis.call('SREM', KEYS[5], ARGV[6])
-  if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('DEL', KEYS[6]) end
-  redis.call('ZADD', KEYS[9], ARGV[11], ARGV[6])
-else
-  redis.call('ZREM', KEYS[9], ARGV[6])
-  redis.call('SADD', KEYS[4], ARGV[6])
-  redis.call('SADD', KEYS[5], ARGV[6])
-  redis.call('SET', KEYS[6], ARGV[6], 'NX')
-end
-tell(KEYS[10], KEYS[11], KEYS[12], KEYS[13], ARGV[6], ARGV[12], ARGV[2], ARGV[13], ARGV[14])
-local event = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'message', ARGV[3])
-redis.call('PUBLISH', ARGV[7], '{"id":"' .. event .. '",' .. string.sub(ARGV[3], 2))
-return 'ok'
-"""
-)
-
-# A lease that ran out while its holder was stalled may be taken up again as long as nobody else was given the stage.
-# The token is compared with the job's: after a cancel the lease is still there, but the stage is not its holder's.
-_RENEW = """
-local job = redis.call('GET', KEYS[1])
-if not job then return 0 end
-job = cjson.decode(job)
-if tostring(job.token) ~= ARGV[1] or type(job.holder) ~= 'string' then return 0 end
-local lease = redis.call('GET', KEYS[2])
-if lease and lease ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
 
 
 class Created(NamedTuple):
@@ -136,14 +49,6 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise DatabaseError("The job database can't be reached or refuses to write.") from error
-
-
 def _ms(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp() * 1000)
 
@@ -159,16 +64,16 @@ class JobStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self.redis = client
-        self._create = client.register_script(_CREATE)
-        self._change = client.register_script(_CHANGE)
-        self._renew = client.register_script(_RENEW)
+        self._create = Script(client, "create")
+        self._change = Script(client, "change")
+        self._renew = Script(client, "renew")
 
     # --- one job --------------------------------------------------------------------------------------------------
 
     def get(self, job_id: str) -> Job:
         """Raises JobNotFound."""
-        with _redis_errors():
-            text = self.redis.get(f"{PREFIX}job:{job_id}")
+        with redis_errors():
+            text = self.redis.get(keys.job(job_id))
         if text is None:
             raise JobNotFound
         return Job.loads(text)
@@ -182,13 +87,13 @@ class JobStore:
         """
         owner = job.owner
         idem = hashlib.sha256((idempotency_key or "").encode()).hexdigest()
-        keys = [
-            f"{PREFIX}idem:{owner}:{idem}",
-            f"{PREFIX}running:{owner}:{job.fingerprint}",
-            f"{PREFIX}active:{owner}",
-            f"{PREFIX}active",
-            f"{PREFIX}job:{job.job_id}",
-            f"{PREFIX}events:{job.job_id}",
+        names = [
+            keys.idempotency(owner, idem),
+            keys.running(owner, job.fingerprint),
+            keys.active_of(owner),
+            keys.ACTIVE,
+            keys.job(job.job_id),
+            keys.events(job.job_id),
             *outbox.tell_keys(job.job_id),
             *_indexes(job),
         ]
@@ -201,10 +106,11 @@ class JobStore:
             job.dumps(),
             _ms(job.created_at),
             _message(job),
-            CHANNEL + job.job_id,
+            keys.channel(job.job_id),
+            *outbox.TELL_LIMITS,
         ]
-        with _redis_errors():
-            outcome, found = self._create(keys=keys, args=arguments)
+        with redis_errors():
+            outcome, found = self._create(names, arguments)
         if outcome == "full":
             raise RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
         if outcome == "seen":
@@ -237,16 +143,16 @@ class JobStore:
 
     def _write(self, old: Job, new: Job, lease: str) -> str:
         terminal = new.is_terminal
-        keys = [
-            f"{PREFIX}job:{new.job_id}",
-            f"{PREFIX}events:{new.job_id}",
-            f"{PREFIX}lease:{new.job_id}",
-            f"{PREFIX}active",
-            f"{PREFIX}active:{new.owner}",
-            f"{PREFIX}running:{new.owner}:{new.fingerprint}",
-            f"{PREFIX}index:{new.owner}:status:{old.status}",
-            f"{PREFIX}index:{new.owner}:status:{new.status}",
-            f"{PREFIX}finished",
+        names = [
+            keys.job(new.job_id),
+            keys.events(new.job_id),
+            keys.lease(new.job_id),
+            keys.ACTIVE,
+            keys.active_of(new.owner),
+            keys.running(new.owner, new.fingerprint),
+            keys.index(new.owner, status=old.status),
+            keys.index(new.owner, status=new.status),
+            keys.FINISHED,
             *outbox.tell_keys(new.job_id),
         ]
         webhook = outbox.webhook_event(old, new)
@@ -257,7 +163,7 @@ class JobStore:
             str(new.token) if lease == "take" else lease,
             LEASE_MS,
             new.job_id,
-            CHANNEL + new.job_id,
+            keys.channel(new.job_id),
             _ms(new.created_at),
             "terminal" if terminal else "",
             MAX_EVENTS,
@@ -265,69 +171,69 @@ class JobStore:
             "status" if new.status is not old.status else "",
             outbox.event_id(new, webhook) if webhook else "",
             json.dumps(outbox.new_record(new, webhook)) if webhook else "",
+            *outbox.TELL_LIMITS,
         ]
-        with _redis_errors():
-            return str(self._change(keys=keys, args=arguments))
+        with redis_errors():
+            return str(self._change(names, arguments))
 
     def renew_lease(self, job_id: str, token: int) -> bool:
         """Whether the stage is still ours; if so the lease lives for another LEASE_MS."""
-        with _redis_errors():
-            keys = [f"{PREFIX}job:{job_id}", f"{PREFIX}lease:{job_id}"]
-            return bool(self._renew(keys=keys, args=[str(token), LEASE_MS]))
+        with redis_errors():
+            return bool(self._renew([keys.job(job_id), keys.lease(job_id)], [token, LEASE_MS]))
 
     def count_retry(self, stage: str, code: str) -> None:
         """Count a retry for the operators' figures; not while Redis can't be written."""
         with suppress(redis.RedisError):
-            self.redis.hincrby(RETRIES_KEY, f"{stage}:{code}")
+            self.redis.hincrby(keys.RETRIES, f"{stage}:{code}")
 
     def has_lease(self, job_id: str) -> bool:
-        with _redis_errors():
-            return bool(self.redis.exists(f"{PREFIX}lease:{job_id}"))
+        with redis_errors():
+            return bool(self.redis.exists(keys.lease(job_id)))
 
     @contextmanager
     def held(self, job_id: str) -> Iterator[bool]:
         """Whether nobody works on the job, and nobody can claim a stage of it inside, even if it is retried."""
-        with _redis_errors(), locks.held(self.redis, f"{PREFIX}lease:{job_id}", life_s=LEASE_MS / 1000) as here:
+        with redis_errors(), locks.held(self.redis, keys.lease(job_id), life_s=LEASE_MS / 1000) as here:
             yield here
 
     def release(self, job_id: str, token: int) -> None:
         """Give up the lease of this claim, if it still is that claim's."""
-        with _redis_errors():
-            locks.release(self.redis, f"{PREFIX}lease:{job_id}", token=str(token))
+        with redis_errors():
+            locks.release(self.redis, keys.lease(job_id), token=str(token))
 
     def delete(self, job: Job) -> None:
         """Forget a finished job. Raises JobConflict for any other."""
         if not job.is_terminal:
             raise JobConflict
-        with _redis_errors(), self.redis.pipeline() as pipe:
-            for index in (*_indexes(job), f"{PREFIX}finished"):
+        with redis_errors(), self.redis.pipeline() as pipe:
+            for index in (*_indexes(job), keys.FINISHED):
                 pipe.zrem(index, job.job_id)
-            pipe.delete(*(f"{PREFIX}{kind}:{job.job_id}" for kind in ("job", "events", "lease")))
-            pipe.zrem(outbox.MIRROR_DUE, job.job_id)
-            pipe.delete(*outbox.mirror_keys(job.job_id), outbox.webhooks_key(job.job_id), edits_key(job.job_id))
+            pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
+            pipe.zrem(keys.MIRROR_DUE, job.job_id)
+            pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), keys.edits(job.job_id))
             pipe.execute()
 
     # --- many jobs ------------------------------------------------------------------------------------------------
 
     def active(self) -> list[Job]:
         """Every job that is not finished."""
-        with _redis_errors():
-            ids = sorted(str(job_id) for job_id in self.redis.smembers(f"{PREFIX}active"))
+        with redis_errors():
+            ids = sorted(str(job_id) for job_id in self.redis.smembers(keys.ACTIVE))
         return self._load(ids)
 
     def finished_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that ended before `moment`, oldest first."""
-        with _redis_errors():
-            ids = self.redis.zrange(f"{PREFIX}finished", "-inf", _ms(moment), byscore=True, offset=0, num=limit)
+        with redis_errors():
+            ids = self.redis.zrange(keys.FINISHED, "-inf", _ms(moment), byscore=True, offset=0, num=limit)
         return self._load([str(job_id) for job_id in ids])
 
     def count_by_status(self, owners: Iterable[str]) -> dict[JobStatus, int]:
         """How many jobs of these owners are kept in each status."""
         names = list(owners)
-        with _redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for status in JobStatus:
                 for owner in names:
-                    pipe.zcard(f"{PREFIX}index:{owner}:status:{status}")
+                    pipe.zcard(keys.index(owner, status=status))
             counts = iter(pipe.execute())
         return {status: sum(next(counts) for _ in names) for status in JobStatus}
 
@@ -341,15 +247,11 @@ class JobStore:
         cursor: str | None = None,
     ) -> Page:
         """The owner's jobs, newest first, after `cursor` (of an earlier page). Raises ValueError on a bad cursor."""
-        name = f"{PREFIX}index:{owner}"
-        if video_id is not None:
-            name += f":video:{video_id}"
-        elif status is not None:
-            name += f":status:{status}"
+        name = keys.index(owner, status=status, video_id=video_id)
         start = self._rank_after(name, cursor)
         found: list[Job] = []
         while True:
-            with _redis_errors():
+            with redis_errors():
                 ids = [str(job_id) for job_id in self.redis.zrange(name, start, start + limit, desc=True)]
             for job in self._load(ids):
                 if status is not None and job.status is not status:
@@ -368,34 +270,34 @@ class JobStore:
         created_ms, separator, job_id = cursor.partition("-")
         if not (separator and created_ms.isdigit() and len(cursor) < MAX_CURSOR):
             raise ValueError("not a cursor")
-        with _redis_errors():
+        with redis_errors():
             rank = self.redis.zrevrank(name, job_id)
             return cast("int", rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
 
     def _load(self, ids: list[str]) -> list[Job]:
         if not ids:
             return []
-        with _redis_errors():
-            texts = self.redis.mget([f"{PREFIX}job:{job_id}" for job_id in ids])
+        with redis_errors():
+            texts = self.redis.mget([keys.job(job_id) for job_id in ids])
         return [Job.loads(text) for text in texts if text is not None]
 
     # --- events ---------------------------------------------------------------------------------------------------
 
     def events_after(self, job_id: str, event_id: str) -> list[Event] | None:
         """What happened after `event_id`; None when that event is not known (any more)."""
-        with _redis_errors():
+        with redis_errors():
             try:
-                if not self.redis.xrange(f"{PREFIX}events:{job_id}", event_id, event_id):
+                if not self.redis.xrange(keys.events(job_id), event_id, event_id):
                     return None
-                entries = self.redis.xrange(f"{PREFIX}events:{job_id}", f"({event_id}")
+                entries = self.redis.xrange(keys.events(job_id), f"({event_id}")
             except redis.ResponseError:
                 return None
         return [_event(entry_id, fields["message"]) for entry_id, fields in cast("Entries", entries)]
 
     def last_event(self, job_id: str) -> Event | None:
         """The latest event: the job's present state, with its id."""
-        with _redis_errors():
-            entries = cast("Entries", self.redis.xrevrange(f"{PREFIX}events:{job_id}", count=1))
+        with redis_errors():
+            entries = cast("Entries", self.redis.xrevrange(keys.events(job_id), count=1))
         return _event(entries[0][0], entries[0][1]["message"]) if entries else None
 
 
@@ -404,9 +306,8 @@ def _cursor(job: Job) -> str:
 
 
 def _indexes(job: Job) -> list[str]:
-    base = f"{PREFIX}index:{job.owner}"
-    names = [base, f"{base}:status:{job.status}"]
-    return [*names, f"{base}:video:{job.video_id}"] if job.video_id else names
+    names = [keys.index(job.owner), keys.index(job.owner, status=job.status)]
+    return [*names, keys.index(job.owner, video_id=job.video_id)] if job.video_id else names
 
 
 def _event(entry_id: str, message: str) -> Event:

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import redis
 import requests
 
-from shared.redis.breaker import PREFIX as BREAKER
 from shared.redis.connection import connect
-from shared.redis.outbox import MIRROR_DUE
+from shared.redis.keys import BREAKER, MIRROR_DUE
 from tests.acceptance.conftest import TERMINAL, Api, running_stack
 from tests.conftest import ROOT, read_settings_for, wait_until
 from tests.faults.conftest import VODS

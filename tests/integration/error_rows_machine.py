@@ -288,8 +288,8 @@ def three_processes_die_in_one_stage(place: Place) -> None:
         _claim_and_die(place.valkey)
         job = store.get("j")
         store.change("j", partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
-    error = store.get("j").error or {}
-    raise WorkerLost(error["detail"]) if error["code"] == "WORKER_LOST" else AssertionError(error)
+    error = store.get("j").error
+    raise WorkerLost(error.detail) if error and error.code == "WORKER_LOST" else AssertionError(error)
 
 
 def _claim_and_die(valkey: str) -> None:

@@ -8,7 +8,8 @@ import redis
 from structlog.testing import capture_logs
 
 from shared.errors import Cancelled, CircuitOpen, FileMissing, StorageServiceError
-from shared.redis.breaker import FAIL_MAX, PREFIX, PROBE_PREFIX, PROBE_S, Breakers, CircuitBreaker
+from shared.redis import keys
+from shared.redis.breaker import FAIL_MAX, PROBE_S, Breakers, CircuitBreaker
 from shared.redis.connection import connect
 from shared.redis.store import JobStore
 from shared.settings import Settings
@@ -34,7 +35,7 @@ def open_up(guard: CircuitBreaker) -> None:
 
 def probe_is_due(client: redis.Redis, service: str) -> None:
     """Turn the clock: the breaker opened long ago."""
-    client.hset(PREFIX + service, "opened_at", 0)
+    client.hset(keys.breaker(service), "opened_at", 0)
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_half_open_lets_one_call_through_across_all_workers(store: JobStore, oth
 
     assert answers == ["probed"]
     assert elsewhere(working) == "fine"
-    assert not store.redis.exists(PROBE_PREFIX + "gcs")
+    assert not store.redis.exists(keys.breaker_probe("gcs"))
 
 
 def test_the_others_wait_as_long_again_as_the_probe_has_taken(store: JobStore) -> None:
@@ -114,7 +115,7 @@ def test_the_others_wait_as_long_again_as_the_probe_has_taken(store: JobStore) -
     probe_is_due(store.redis, "gcs")
 
     def slow() -> str:
-        store.redis.pexpire(PROBE_PREFIX + "gcs", round((PROBE_S - 30) * 1000))  # turn the clock
+        store.redis.pexpire(keys.breaker_probe("gcs"), round((PROBE_S - 30) * 1000))  # turn the clock
         assert 30 <= (refused(guard).retry_after_s or 0) < 40
         return "probed"
 
@@ -192,14 +193,14 @@ def test_a_call_that_began_before_the_opening_does_not_open_it_again(store: JobS
 
     def late() -> str:
         open_up(guard)
-        store.redis.hset(PREFIX + "gcs", "opened_at", 1)
+        store.redis.hset(keys.breaker("gcs"), "opened_at", 1)
         raise StorageServiceError
 
     with pytest.raises(StorageServiceError):
         guard(late)
 
-    assert store.redis.hget(PREFIX + "gcs", "opened_at") == "1"
-    assert store.redis.hget(PREFIX + "gcs", "openings") == "1"
+    assert store.redis.hget(keys.breaker("gcs"), "opened_at") == "1"
+    assert store.redis.hget(keys.breaker("gcs"), "openings") == "1"
 
 
 def test_the_reliability_page_shows_its_state(store: JobStore) -> None:

@@ -20,8 +20,9 @@ from redis.lock import Lock
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, NetworkTimeout, RateLimitExceeded, UnsupportedFormat
 from shared.jobs import Job, Refused, StageHeld, moved
+from shared.redis.keys import CHANNEL, PREFIX
 from shared.redis.locks import release
-from shared.redis.store import CHANNEL, LEASE_MS, PREFIX, Entries, JobStore
+from shared.redis.store import LEASE_MS, Entries, JobStore
 from shared.representations import event_of
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus
 

@@ -17,6 +17,7 @@ from shared import jobs
 from shared.artifacts.folder import FolderStore
 from shared.feedback import BAD, GOOD, Features
 from shared.jobs import Job, Options, utc_now
+from shared.records import Video
 from shared.redis.connection import connect
 from shared.redis.feedback import FeedbackStore, Lesson
 from shared.redis.store import JobStore
@@ -93,7 +94,7 @@ def pool(environment: dict[str, str], data_dir: Path) -> Iterator[None]:
 def ready_for_highlights(store: JobStore, data_dir: Path, timeline: Timeline, job: Job) -> None:
     """As after the first four stages."""
     store.create(job, max_active=100)
-    video = {"title": "A day", "channel": CHANNEL, "duration_seconds": float(DURATION_S)}
+    video = Video(id="x", source="twitch", title="A day", channel=CHANNEL, duration_seconds=float(DURATION_S))
     for stage in STAGES[:-1]:
         held = store.change(job.job_id, partial(jobs.claim, stage=stage, attempt=1, holder="t", now=utc_now()))
         done = partial(jobs.finish, token=held.token, seconds=1, now=utc_now(), video=video)

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from shared import jobs
 from shared.errors import NetworkTimeout
 from shared.jobs import Job, utc_now
-from shared.redis import outbox
-from shared.redis.breaker import PREFIX as BREAKER
+from shared.redis import keys, outbox
 from shared.redis.breaker import Breakers
+from shared.redis.keys import BREAKER
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.integration.test_store import new_job
@@ -46,13 +46,13 @@ def sender(store: JobStore, peer: ConvexPeer) -> MirrorSender:
 
 
 def run_sweep(store: JobStore, sender: MirrorSender) -> None:
-    sweep(store.redis, outbox.MIRROR_DUE, sender.send)
+    sweep(store.redis, keys.MIRROR_DUE, sender.send)
 
 
 def all_due(store: JobStore) -> None:
     """Turn the clock: everything that waits is due."""
-    for job_id in store.redis.zrange(outbox.MIRROR_DUE, 0, -1):
-        store.redis.zadd(outbox.MIRROR_DUE, {str(job_id): 0})
+    for job_id in store.redis.zrange(keys.MIRROR_DUE, 0, -1):
+        store.redis.zadd(keys.MIRROR_DUE, {str(job_id): 0})
 
 
 def start(store: JobStore, number: int = 1, **changes: Any) -> Job:
@@ -103,7 +103,7 @@ def test_every_status_of_a_job_is_shown_in_order(store: JobStore, peer: ConvexPe
     (row,) = peer.rows()
     assert (row["progressPercentage"], row["title"]) == (100, "")
     assert row["stageProgress"] == dict.fromkeys([stage.name for stage in STAGES], 100)
-    assert not store.redis.exists(outbox.MIRROR_DUE, outbox.states_key("job1"))
+    assert not store.redis.exists(keys.MIRROR_DUE, keys.mirror_states("job1"))
 
 
 def test_the_addresses_are_written_before_the_job_shows_as_completed(
@@ -145,17 +145,17 @@ def test_a_deployment_with_the_old_functions_only_gets_status_and_addresses(
     # Who sees the job completed finds its files.
     assert "urls" in of_the_first[-2]
     assert [entry["event"] for entry in logs].count("mirror_has_old_functions_only") == 1
-    assert not store.redis.exists(outbox.MIRROR_DUE)
+    assert not store.redis.exists(keys.MIRROR_DUE)
 
 
 def test_progress_waits_two_seconds_and_a_new_status_does_not(store: JobStore, sender: MirrorSender) -> None:
     job = start(store)
     run_sweep(store, sender)
     report(store, job, 0.2)
-    waits_ms = float(store.redis.zscore(outbox.MIRROR_DUE, "job1") or 0) - now_ms(store.redis)
+    waits_ms = float(store.redis.zscore(keys.MIRROR_DUE, "job1") or 0) - now_ms(store.redis)
 
     store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop")
-    due_at = float(store.redis.zscore(outbox.MIRROR_DUE, "job1") or 0)
+    due_at = float(store.redis.zscore(keys.MIRROR_DUE, "job1") or 0)
 
     assert 0 < waits_ms <= outbox.MIRROR_EVERY_MS
     assert due_at <= now_ms(store.redis)
@@ -186,7 +186,7 @@ def test_a_failed_job_shows_its_error(store: JobStore, peer: ConvexPeer, sender:
     assert (row["status"], row["errorCode"], row["errorType"]) == ("Failed", "NETWORK_TIMEOUT", "network_error")
     assert row["isRetryable"] is True
     assert failed.error is not None
-    assert row["supportReference"] == failed.error["support_reference"]
+    assert row["supportReference"] == failed.error.support_reference
     assert row["processingCompletedAt"] > 0
 
 
@@ -202,7 +202,7 @@ def test_twenty_jobs_are_right_again_after_an_outage(store: JobStore, peer: Conv
 
     peer.control(None)
     store.redis.hset(f"{BREAKER}convex", "opened_at", 0)
-    while store.redis.zcard(outbox.MIRROR_DUE):
+    while store.redis.zcard(keys.MIRROR_DUE):
         all_due(store)
         run_sweep(store, sender)
 
@@ -219,11 +219,11 @@ def test_what_fails_stays_due_later(store: JobStore, peer: ConvexPeer, sender: M
 
     run_sweep(store, sender)
 
-    assert store.redis.zscore(outbox.MIRROR_DUE, "job1") is not None
+    assert store.redis.zscore(keys.MIRROR_DUE, "job1") is not None
     all_due(store)
     run_sweep(store, sender)
     assert statuses(peer) == ["Queued", "Downloading"]
-    assert store.redis.zscore(outbox.MIRROR_DUE, "job1") is None
+    assert store.redis.zscore(keys.MIRROR_DUE, "job1") is None
 
 
 def test_the_waits_grow_anew_after_something_got_through(store: JobStore, peer: ConvexPeer) -> None:
@@ -236,7 +236,7 @@ def test_the_waits_grow_anew_after_something_got_through(store: JobStore, peer: 
             run_sweep(store, sender)
 
     assert len(statuses(peer)) == 2
-    assert store.redis.hget(f"{outbox.PREFIX}mirror:failing:job1", "tries") == "1"
+    assert store.redis.hget(keys.mirror_failing("job1"), "tries") == "1"
 
 
 def test_after_a_day_of_failures_it_is_given_up_and_told(
@@ -246,14 +246,14 @@ def test_after_a_day_of_failures_it_is_given_up_and_told(
     start(store)
     run_sweep(store, sender)
     began = now_ms(store.redis) - GIVE_UP_MS - 1
-    store.redis.hset(f"{outbox.PREFIX}mirror:failing:job1", "since", began)
+    store.redis.hset(keys.mirror_failing("job1"), "since", began)
     all_due(store)
 
     with capture_logs() as logs:
         run_sweep(store, sender)
 
     assert "mirror_given_up" in [entry["event"] for entry in logs]
-    assert not store.redis.exists(outbox.MIRROR_DUE, *outbox.mirror_keys("job1"))
+    assert not store.redis.exists(keys.MIRROR_DUE, *outbox.mirror_keys("job1"))
 
 
 def test_a_refusal_is_told_once_with_the_field_and_not_tried_again(
@@ -267,7 +267,7 @@ def test_a_refusal_is_told_once_with_the_field_and_not_tried_again(
 
     told = [entry for entry in logs if entry["event"] == "mirror_refused"]
     assert [entry["field"] for entry in told] == ["twitchId"]
-    assert not store.redis.exists(outbox.MIRROR_DUE)
+    assert not store.redis.exists(keys.MIRROR_DUE)
     assert not Breakers(store.redis).of("convex").is_open()
 
 
@@ -282,8 +282,8 @@ def test_a_change_during_the_send_is_sent_next(store: JobStore, peer: ConvexPeer
 
     busy = MirrorSender(store, Meanwhile(peer.url, DEPLOY_KEY), public_url=PUBLIC)
     busy.send("job1")
-    store.redis.delete(outbox.states_key("job1"))
-    assert store.redis.zscore(outbox.MIRROR_DUE, "job1") is not None
+    store.redis.delete(keys.mirror_states("job1"))
+    assert store.redis.zscore(keys.MIRROR_DUE, "job1") is not None
 
     all_due(store)
     run_sweep(store, sender)
@@ -303,7 +303,7 @@ def test_a_sender_that_died_leaves_the_job_due(store: JobStore, peer: ConvexPeer
     run_sweep(store, sender)
 
     assert peer.rows()[0]["status"] == "Downloading"
-    assert not store.redis.exists(outbox.MIRROR_DUE)
+    assert not store.redis.exists(keys.MIRROR_DUE)
 
 
 def test_a_removed_job_leaves_nothing_behind(store: JobStore, sender: MirrorSender) -> None:

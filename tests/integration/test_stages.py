@@ -18,6 +18,7 @@ import redis
 
 from shared import jobs
 from shared.jobs import Job, moved, utc_now
+from shared.records import Video
 from shared.redis.connection import connect
 from shared.redis.store import JobStore
 from shared.settings import read_settings
@@ -81,7 +82,7 @@ def submit(store: JobStore, environment: dict[str, str], **script: list[str]) ->
         created_at=now,
         updated_at=now,
         waiting_since=now,
-        video={"duration_seconds": 60.0},
+        video=Video(id="x", source="local", duration_seconds=60.0),
     )
     store.create(job, max_active=1000)
     code = f"from tasks.pipeline import send; from workers.app import job_store; send(job_store().get({job.job_id!r}))"
@@ -138,7 +139,7 @@ def test_a_network_error_is_retried_without_losing_the_chain(store: JobStore, en
 
     assert job.status is JobStatus.COMPLETED
     assert runs(store, job.job_id, "chat") == 3
-    assert [retry["code"] for retry in job.retries] == ["NETWORK_TIMEOUT", "NETWORK_TIMEOUT"]
+    assert [retry.code for retry in job.retries] == ["NETWORK_TIMEOUT", "NETWORK_TIMEOUT"]
 
 
 @pytest.mark.usefixtures("pools")
@@ -149,7 +150,7 @@ def test_an_error_that_no_retry_helps_fails_the_job_and_stops_the_chain(
 
     assert job.status is JobStatus.FAILED
     assert job.error is not None
-    assert (job.error["code"], job.error["stage"], job.error["attempt"]) == ("UNSUPPORTED_FORMAT", "download", 1)
+    assert (job.error.code, job.error.stage, job.error.attempt) == ("UNSUPPORTED_FORMAT", "download", 1)
     assert runs(store, job.job_id, "chat") == 0
 
 
@@ -158,10 +159,10 @@ def test_a_bug_is_told_without_its_insides(store: JobStore, environment: dict[st
     job = end(store, submit(store, environment, analyze=["bug"]))
 
     assert job.error is not None
-    assert job.error["code"] == "UNCLASSIFIED_ERROR"
+    assert job.error.code == "UNCLASSIFIED_ERROR"
     assert "/secret/path" not in job.dumps()
     log = (data_dir / "all.log").read_text()
-    assert job.error["support_reference"] in log
+    assert job.error.support_reference in log
     assert "ZeroDivisionError" in log
 
 
@@ -181,7 +182,7 @@ def test_a_stage_that_kills_its_process_each_time_ends_as_worker_lost(
     job = end(store, submit(store, environment, transcribe=["die"] * 5), seconds=90)
 
     assert job.error is not None
-    assert job.error["code"] == "WORKER_LOST"
+    assert job.error.code == "WORKER_LOST"
     assert runs(store, job.job_id, "transcribe") == 3
 
 
@@ -190,7 +191,7 @@ def test_a_stage_that_stands_still_is_interrupted_and_tried_again(store: JobStor
     job = end(store, submit(store, environment, analyze=["stand still"]))
 
     assert job.status is JobStatus.COMPLETED
-    assert [retry["code"] for retry in job.retries] == ["PROCESSING_TIMEOUT"]
+    assert [retry.code for retry in job.retries] == ["PROCESSING_TIMEOUT"]
 
 
 @pytest.mark.usefixtures("pools")
@@ -200,7 +201,7 @@ def test_a_stage_that_eats_too_much_memory_is_interrupted_and_says_so(
     job_id = submit(store, environment, analyze=["eat memory"])
 
     wait_until(lambda: bool(store.get(job_id).retries), seconds=20)
-    assert [retry["code"] for retry in store.get(job_id).retries] == ["OUT_OF_MEMORY"]
+    assert [retry.code for retry in store.get(job_id).retries] == ["OUT_OF_MEMORY"]
     assert end(store, job_id).status is JobStatus.COMPLETED
 
 

@@ -9,7 +9,8 @@ import pytest
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, Options, StageHeld, utc_now
-from shared.redis.store import CHANNEL, LEASE_MS, PREFIX, JobStore
+from shared.redis.keys import CHANNEL, PREFIX
+from shared.redis.store import LEASE_MS, JobStore
 from shared.stages import STAGES, JobStatus
 
 

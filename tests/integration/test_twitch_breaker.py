@@ -11,7 +11,8 @@ import pytest
 
 from shared.errors import ChatUnavailable, CircuitOpen, ExternalServiceError, KlipError
 from shared.progress import silent
-from shared.redis.breaker import FAIL_MAX, PREFIX, Breakers, CircuitBreaker
+from shared.redis import keys
+from shared.redis.breaker import FAIL_MAX, Breakers, CircuitBreaker
 from shared.redis.store import JobStore
 from tests.conftest import wait_until
 from tests.peers.flaky import running_proxy
@@ -42,7 +43,7 @@ def guard(store: JobStore) -> CircuitBreaker:
 
 def probe_is_due(guard: CircuitBreaker, store: JobStore) -> None:
     """Turn the clock: the breaker opened long ago."""
-    store.redis.hset(PREFIX + guard.service, "opened_at", 0)
+    store.redis.hset(keys.breaker(guard.service), "opened_at", 0)
 
 
 def describe(twitch: TwitchPeer, guard: CircuitBreaker) -> None:
@@ -129,7 +130,7 @@ def test_a_video_that_twitch_refuses_is_no_failure_of_the_service(
 def test_one_request_of_all_that_wait_is_the_probe(twitch: TwitchPeer, guard: CircuitBreaker, store: JobStore) -> None:
     open_up(twitch, guard)
     probe_is_due(guard, store)
-    refusals_before = int(store.redis.hget(PREFIX + "twitch", "refusals") or 0)
+    refusals_before = int(store.redis.hget(keys.breaker("twitch"), "refusals") or 0)
 
     with running_proxy(twitch.base) as proxy, ThreadPoolExecutor(8) as pool:
         proxy.gate.clear()
@@ -142,8 +143,8 @@ def test_one_request_of_all_that_wait_is_the_probe(twitch: TwitchPeer, guard: Ci
 
     assert outcomes.count(CircuitOpen) == 7
     assert outcomes.count(type(None)) == 1
-    assert int(store.redis.hget(PREFIX + "twitch", "refusals") or 0) == refusals_before + 7
-    assert store.redis.hget(PREFIX + "twitch", "probes") == "1"
+    assert int(store.redis.hget(keys.breaker("twitch"), "refusals") or 0) == refusals_before + 7
+    assert store.redis.hget(keys.breaker("twitch"), "probes") == "1"
     assert not guard.is_open()
 
 
@@ -157,7 +158,7 @@ def test_a_cancelled_fetch_neither_opens_nor_closes_it(
     def stop_while_probing(_fraction: float) -> None:
         if sum(twitch.asked("segment:").values()) == 1 and not probing.is_set():
             # The segment on its way began with a closed breaker; what it says comes too late.
-            store.redis.hset(PREFIX + "twitch", mapping={"state": "half-open", "failures": FAIL_MAX})
+            store.redis.hset(keys.breaker("twitch"), mapping={"state": "half-open", "failures": FAIL_MAX})
             probing.set()
             raise KeyboardInterrupt
 
@@ -165,7 +166,7 @@ def test_a_cancelled_fetch_neither_opens_nor_closes_it(
         source.fetch_sound(tmp_path / "a.m4a", work=tmp_path, progress=stop_while_probing)
     wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("segment")])
 
-    assert store.redis.hgetall(PREFIX + "twitch")["failures"] == str(FAIL_MAX)
+    assert store.redis.hgetall(keys.breaker("twitch"))["failures"] == str(FAIL_MAX)
     assert guard.is_open()
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from shared.errors import ChatUnavailable, KlipError, UnsupportedSource
 from shared.progress import silent
+from shared.records import Measured
 from tests.peers.twitch import CDN, CDN_HOST
 from tests.peers.twitch_process import QUICK, TwitchPeer, running_twitch
 from workers.download.direct import DirectSource
-from workers.media.measure import Measured
 from workers.media.remux import probe
 
 MASTER = f"{CDN}/t1/42/chunked/index-dvr.m3u8"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,24 @@ from shared.errors import JobNotFound
 from shared.feedback import Features
 from shared.files import media_type_of
 from shared.jobs import utc_now
-from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, Lesson, edits_key, verdicts_key
+from shared.records import Video
+from shared.redis import keys
+from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, Lesson
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.integration.conftest import Web, running_web, used
 from workers.analysis.features import FEATURES, write_features
 from workers.exports import Media, write_exports
-from workers.exports.table import write_csv
 
 CHANNEL = "Some_Channel"
-VIDEO = {"title": "A day", "channel": CHANNEL, "duration_seconds": 600.0, "watch_url": "https://www.twitch.tv/videos/1"}
+VIDEO = Video(
+    id="1",
+    source="twitch",
+    title="A day",
+    channel=CHANNEL,
+    duration_seconds=600.0,
+    watch_url="https://www.twitch.tv/videos/1",
+)
 HIGHLIGHTS: list[dict[str, Any]] = [
     {
         "rank": rank,
@@ -55,14 +64,11 @@ def keep(web: Web, job_id: str, folder: Path) -> None:
     folder.mkdir()
     for name in ("results.json", "highlights.json"):
         (folder / name).write_text(json.dumps({"highlights": HIGHLIGHTS, "warnings": []}))
-    write_csv(HIGHLIGHTS, folder / "highlights.csv")
     features = {rank: np.array([rank / 10, 0.2, 0.3, 0.4]) for rank in (1, 2)}  # the third has none
-    names = ("results.json", "highlights.json", "highlights.csv", write_features(features, folder))
+    names = ("results.json", "highlights.json", write_features(features, folder))
     entries = {}
-    for name in (
-        *names,
-        *write_exports(HIGHLIGHTS, video=VIDEO, media=Media(name="a.mp4", url="a.mp4"), into=folder).files,
-    ):
+    exported = write_exports(HIGHLIGHTS, video=VIDEO.as_dict(), media=Media(name="a.mp4", url="a.mp4"), into=folder)
+    for name in (*names, *exported.files):
         data = (folder / name).read_bytes()
         entries[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stage": "x", "attempt": 1}
         web.files.put(job_id, name, folder / name)
@@ -75,7 +81,7 @@ def completed(web: Web, folder: Path, **video: Any) -> str:
     keep(web, job_id, folder)
     for stage in STAGES:
         job = web.store.change(job_id, partial(jobs.claim, stage=stage, attempt=1, holder="t", now=utc_now()))
-        finish = partial(jobs.finish, token=job.token, seconds=1, now=utc_now(), video=VIDEO | video)
+        finish = partial(jobs.finish, token=job.token, seconds=1, now=utc_now(), video=replace(VIDEO, **video))
         web.store.change(job_id, finish)
     return job_id
 
@@ -159,7 +165,7 @@ def test_what_is_left_out_of_an_edit_stays_and_null_takes_it_back(web: Web, job_
     assert (back["title"], back["verdict"]) == ("Moment 1", "bad")
     assert shown(web, job_id) == HIGHLIGHTS
     assert web.http.get(f"/api/v1/analysis/{job_id}/export/otio").content == before
-    assert not web.store.redis.exists(edits_key(job_id))
+    assert not web.store.redis.exists(keys.edits(job_id))
 
 
 def test_the_manifest_and_the_etag_tell_what_is_served_now(web: Web, job_id: str) -> None:
@@ -335,7 +341,7 @@ def test_a_verdict_is_remembered_once_with_the_features_of_its_highlight(web: We
         (True, (0.1, 0.2, 0.3, 0.4)),
     }
     assert {one.names for one in verdicts} == {FEATURES}
-    assert VERDICTS_TTL_S - 60 < web.store.redis.ttl(verdicts_key("", CHANNEL)) <= VERDICTS_TTL_S
+    assert VERDICTS_TTL_S - 60 < web.store.redis.ttl(keys.verdicts("", CHANNEL)) <= VERDICTS_TTL_S
 
 
 def test_a_verdict_taken_back_is_forgotten_and_a_title_is_no_verdict(web: Web, job_id: str) -> None:
@@ -364,7 +370,7 @@ def test_a_deleted_job_takes_its_edits_along_and_leaves_its_verdicts(web: Web, j
 
     web.store.delete(web.store.get(job_id))
 
-    assert not web.store.redis.exists(edits_key(job_id))
+    assert not web.store.redis.exists(keys.edits(job_id))
     assert remembered(web) == [True]
     assert patch(web, job_id, verdict="bad").status_code == 404
 
@@ -389,7 +395,7 @@ def test_nothing_is_kept_for_a_job_that_is_gone(store: JobStore) -> None:
     with pytest.raises(JobNotFound):
         FeedbackStore(store.redis).change("j", 1, {"verdict": "good"}, check=lambda _: None, lesson=None)
 
-    assert not store.redis.exists(edits_key("j"))
+    assert not store.redis.exists(keys.edits("j"))
 
 
 def test_an_edit_that_meets_another_sees_its_outcome(store: JobStore) -> None:

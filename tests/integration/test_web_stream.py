@@ -15,7 +15,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 from shared import jobs
 from shared.errors import UnsupportedFormat
 from shared.jobs import Job, utc_now
-from shared.redis.store import CHANNEL
+from shared.redis.keys import CHANNEL
 from shared.stages import STAGES
 from tests.conftest import wait_until
 from tests.integration.conftest import Web

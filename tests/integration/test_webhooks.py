@@ -11,7 +11,7 @@ import pytest
 from shared import jobs
 from shared.errors import WorkerLost
 from shared.jobs import Job, utc_now
-from shared.redis import outbox
+from shared.redis import keys, outbox
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.integration.test_store import new_job
@@ -56,13 +56,13 @@ def complete(store: JobStore, job: Job, results: dict[str, Any]) -> None:
 
 
 def run_sweep(store: JobStore, delivery: WebhookDelivery) -> None:
-    sweep(store.redis, outbox.WEBHOOKS_DUE, delivery.deliver)
+    sweep(store.redis, keys.WEBHOOKS_DUE, delivery.deliver)
 
 
 def all_due(store: JobStore) -> None:
     """Turn the clock: everything that waits is due."""
-    for member in store.redis.zrange(outbox.WEBHOOKS_DUE, 0, -1):
-        store.redis.zadd(outbox.WEBHOOKS_DUE, {str(member): 0})
+    for member in store.redis.zrange(keys.WEBHOOKS_DUE, 0, -1):
+        store.redis.zadd(keys.WEBHOOKS_DUE, {str(member): 0})
 
 
 def only(store: JobStore) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_a_jobs_life_arrives_signed_with_the_job_as_data(
     assert completed["data"]["links"]["self"] == f"{PUBLIC}/api/v1/analysis/job1"
     assert completed["data"]["results"]["chat_url"] == f"{PUBLIC}/api/v1/analysis/job1/files/chat.jsonl"
     assert completed["data"]["results"]["highlights"] == 3
-    assert not store.redis.exists(outbox.WEBHOOKS_DUE)
+    assert not store.redis.exists(keys.WEBHOOKS_DUE)
 
 
 def test_failure_and_cancellation_are_told(store: JobStore, receiver: Receiver, delivery: WebhookDelivery) -> None:
@@ -96,7 +96,7 @@ def test_failure_and_cancellation_are_told(store: JobStore, receiver: Receiver, 
     lost = partial(jobs.fail, token=held.token, error=WorkerLost(), now=utc_now())
     store.change("job1", lost, lease="drop")
 
-    while store.redis.zcard(outbox.WEBHOOKS_DUE):
+    while store.redis.zcard(keys.WEBHOOKS_DUE):
         run_sweep(store, delivery)
 
     bodies = receiver.verified(SECRET)
@@ -109,7 +109,7 @@ def test_a_job_without_a_callback_tells_nobody(store: JobStore) -> None:
     store.create(new_job(), max_active=1)
     cancel(store)
 
-    assert not store.redis.exists(outbox.WEBHOOKS_DUE)
+    assert not store.redis.exists(keys.WEBHOOKS_DUE)
     assert outbox.deliveries(store.redis, "job1") == []
 
 
@@ -119,7 +119,7 @@ def test_a_failed_try_is_repeated_with_the_same_id_and_body(
     receiver.answers = [500]
     start(store, receiver)
     run_sweep(store, delivery)
-    waits_ms = float(store.redis.zrange(outbox.WEBHOOKS_DUE, 0, 0, withscores=True)[0][1]) - now_ms(store.redis)
+    waits_ms = float(store.redis.zrange(keys.WEBHOOKS_DUE, 0, 0, withscores=True)[0][1]) - now_ms(store.redis)
     all_due(store)
     run_sweep(store, delivery)
 
@@ -138,7 +138,7 @@ def test_ten_tries_over_a_day_are_made_and_no_more(
     receiver.answers = [503] * 20
     start(store, receiver)
 
-    while store.redis.zcard(outbox.WEBHOOKS_DUE):
+    while store.redis.zcard(keys.WEBHOOKS_DUE):
         all_due(store)
         run_sweep(store, delivery)
 
@@ -152,7 +152,7 @@ def test_what_retry_after_asks_for_is_waited(store: JobStore, receiver: Receiver
     start(store, receiver)
     run_sweep(store, delivery)
 
-    waits_ms = float(store.redis.zrange(outbox.WEBHOOKS_DUE, 0, 0, withscores=True)[0][1]) - now_ms(store.redis)
+    waits_ms = float(store.redis.zrange(keys.WEBHOOKS_DUE, 0, 0, withscores=True)[0][1]) - now_ms(store.redis)
     assert 890_000 < waits_ms <= 900_000
 
 
@@ -167,7 +167,7 @@ def test_gone_stops_this_and_every_later_event_of_the_job(
 
     assert len(receiver.received) == 1
     assert [one["state"] for one in outbox.deliveries(store.redis, "job1")] == ["gone", "gone"]
-    assert not store.redis.exists(outbox.WEBHOOKS_DUE)
+    assert not store.redis.exists(keys.WEBHOOKS_DUE)
 
 
 def test_a_redirect_is_not_followed(store: JobStore, receiver: Receiver, delivery: WebhookDelivery) -> None:
@@ -213,7 +213,7 @@ def test_a_death_between_post_and_note_delivers_again_under_the_same_id(
 
     start(store, receiver)
     dying = WebhookDelivery(store, Dies(SECRET, private_hosts=frozenset({receiver.address})), public_url=PUBLIC)
-    (member,) = store.redis.zrange(outbox.WEBHOOKS_DUE, 0, -1)
+    (member,) = store.redis.zrange(keys.WEBHOOKS_DUE, 0, -1)
     with pytest.raises(SystemExit):
         dying.deliver(str(member))
     run_sweep(store, delivery)
@@ -237,7 +237,7 @@ def test_what_is_kept_of_a_job_is_bounded(store: JobStore, receiver: Receiver, d
     start(store, receiver)
     old = outbox.deliveries(store.redis, "job1")[0] | {"state": "delivered", "created_at": "2026-01-01T00:00:00.000Z"}
     many: dict[Any, Any] = {f"msg_{n}": json.dumps(old | {"id": f"msg_{n}"}) for n in range(MAX_KEPT + 20)}
-    store.redis.hset(outbox.webhooks_key("job1"), mapping=many)
+    store.redis.hset(keys.webhooks("job1"), mapping=many)
 
     run_sweep(store, delivery)
 

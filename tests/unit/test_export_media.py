@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.jobs import Job
+from shared.records import Video
 from tasks.media import media_of
 from tests.conftest import SettingsMaker
 
@@ -22,7 +23,7 @@ def job(kind: str, ref: str, file_name: str | None) -> Job:
         fingerprint="f",
         created_at=NOW,
         updated_at=NOW,
-        video={"file_name": file_name},
+        video=Video(id=ref, source=kind, file_name=file_name),
     )
 
 

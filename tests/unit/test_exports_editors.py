@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import opentimelineio as otio
 import pytest
 
-from shared.files import EXPORTS, MARKED
+from shared.files import EXPORTS, HIGHLIGHTS_CSV, MARKED
 from tests.unit.exports_made import (
     FETCHED,
     HOSTILE,
@@ -273,7 +273,7 @@ def test_a_cut_stays_inside_the_recording_and_has_a_frame(tmp_path: Path) -> Non
 def test_every_file_is_named_in_the_table_and_is_there(tmp_path: Path) -> None:
     exports = made(tmp_path, "25")
 
-    names = {export.name for table in (EXPORTS, MARKED) for export in table.values()}
+    names = {HIGHLIGHTS_CSV.name, *(export.name for table in (EXPORTS, MARKED) for export in table.values())}
     assert set(exports.exported.files) == names
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == names
     assert otio.adapters.from_filepath(str(exports.path("otio"))) is not None

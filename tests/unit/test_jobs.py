@@ -109,8 +109,8 @@ def test_the_third_death_in_one_stage_fails_the_job_as_worker_lost() -> None:
 
     assert job.status is JobStatus.FAILED
     assert job.error is not None
-    assert job.error["code"] == "WORKER_LOST"
-    assert job.error["stage"] == "download"
+    assert job.error.code == "WORKER_LOST"
+    assert job.error.stage == "download"
 
 
 def test_deaths_are_counted_for_each_stage_alone() -> None:

@@ -23,7 +23,7 @@ def test_what_one_machine_kept_another_one_has(tmp_path: Path) -> None:
     (dying.folder / "piece-1.json").write_text("one")
     report(0.3)
     (dying.folder / "piece-2.json").write_text("two")
-    (dying.folder / "piece-3.part").write_text("half")
+    (dying.folder / ".new-abc.json").write_text("half")
     report(0.6)
 
     other.restore()

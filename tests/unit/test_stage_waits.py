@@ -68,7 +68,7 @@ def test_short_waits_for_somebody_elses_probe_do_not_use_up_the_long_one() -> No
         job = put_off(job, seconds_ago=1)
 
     assert wait_s(job, CircuitOpen(retry_after_s=1)) is not None
-    assert [retry["code"] for retry in job.retries] == ["CIRCUIT_OPEN"]
+    assert [retry.code for retry in job.retries] == ["CIRCUIT_OPEN"]
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,15 @@ import requests
 
 from shared.redis.embedded import choose_address, free_port, server_is_running
 from shared.settings import Settings, SettingsError
-from shared.stages import DELIVERY_QUEUE
+from shared.stages import DELIVERY_QUEUE, QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_S = 9.0  # Ctrl-C ends everything within 10 s
 READY_S = 120.0  # a machine busy with other things needs long to load the libraries
 POLL_S = 0.2
+# Processes of a pool where one is not right. Speech and analysis use every core already; delivery has one for each kind
+# of sweep that may wait for others (mirror, webhooks), and one that is always free for the reaper.
+CHILDREN = {"download": 2, DELIVERY_QUEUE: 3}
 
 
 class Program(NamedTuple):
@@ -33,13 +36,13 @@ class Program(NamedTuple):
 
 
 def pools() -> list[Program]:
-    """One worker per queue. Speech and analysis use every core already, so one child each; delivery has one for each
-    kind of sweep that may wait for others (mirror, webhooks), and one that is always free for the reaper."""
-    children = {"download": 2, "transcription": 1, "analysis": 1, DELIVERY_QUEUE: 3}
+    """One worker per queue, and the scheduler."""
     celery = f"{sys.executable} -m celery -A workers.app"
     workers = [
-        Program(f"worker-{queue}", f"{celery} worker -Q {queue} -c {count} -n {queue}@%%h --without-gossip")
-        for queue, count in children.items()
+        Program(
+            f"worker-{queue}", f"{celery} worker -Q {queue} -c {CHILDREN.get(queue, 1)} -n {queue}@%%h --without-gossip"
+        )
+        for queue in QUEUES
     ]
     return [*workers, Program("scheduler", f"{celery} beat")]
 

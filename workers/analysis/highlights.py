@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.feedback import Verdict
-from shared.files import HIGHLIGHTS, HIGHLIGHTS_CSV, TIMELINE_PICTURE
+from shared.files import HIGHLIGHTS, TIMELINE_PICTURE
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.features import features_at, shipped_vector, write_features
 from workers.analysis.learning import learned, retuned
@@ -19,7 +19,6 @@ from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline, read_timeline
 from workers.analysis.word_signals import Words, read_words
 from workers.chatlog import read_comments
-from workers.exports.table import write_csv
 
 MAX_SAMPLED = 400  # messages looked at for one highlight's samples
 
@@ -129,9 +128,8 @@ def _at(watch_url: str | None, second: float) -> str | None:
 
 
 def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
-    """highlights.json, highlights.csv, features.json and timeline.svg in `into`; returns their names."""
+    """highlights.json, features.json and timeline.svg in `into`; returns their names."""
     text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
     (into / HIGHLIGHTS.name).write_text(text + "\n", encoding="utf-8")
-    write_csv(found.highlights, into / HIGHLIGHTS_CSV.name)
     draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / TIMELINE_PICTURE.name)
-    return (HIGHLIGHTS.name, HIGHLIGHTS_CSV.name, write_features(found.features, into), TIMELINE_PICTURE.name)
+    return (HIGHLIGHTS.name, write_features(found.features, into), TIMELINE_PICTURE.name)

@@ -13,8 +13,9 @@ from shared.errors import CircuitOpen, JobNotFound, KlipError
 from shared.jobs import Job
 from shared.log import logger
 from shared.net.retry import RetryPolicy
-from shared.redis import outbox
+from shared.redis import keys, outbox
 from shared.redis.locks import held
+from shared.redis.script import Script
 from shared.redis.store import JobStore
 from shared.stages import JobStatus
 from workers.delivery.convex import ConvexClient, FunctionFailed, FunctionMissing, ValidatorRefused
@@ -27,14 +28,6 @@ REFUSAL_TOLD_S = 24 * 3600
 ASK_AGAIN_S = 600.0  # a deployment without our functions is taken to have none for so long
 log = logger("klipstream.mirror")
 
-# The entry goes only when nothing newer than what was sent is there.
-_SETTLE = f"""
-local job = redis.call('GET', KEYS[1])
-if not job or cjson.decode(job).seq <= tonumber(ARGV[2]) then return redis.call('ZREM', KEYS[2], ARGV[1]) end
-local wait = redis.call('LLEN', KEYS[3]) > 0 and 0 or {outbox.MIRROR_EVERY_MS}
-redis.call('ZADD', KEYS[2], ARGV[3] + wait, ARGV[1])
-"""
-
 
 class MirrorSender:
     """Brings rows up to their jobs."""
@@ -45,7 +38,7 @@ class MirrorSender:
 
     def send(self, job_id: str) -> None:
         """Send each status that the job went through, then its newest state. One sender a job at a time."""
-        with held(self._redis, f"{outbox.PREFIX}mirror:lock:{job_id}", life_s=LOCK_S) as here:
+        with held(self._redis, keys.mirror_lock(job_id), life_s=LOCK_S) as here:
             if not here:
                 return
             try:
@@ -58,13 +51,13 @@ class MirrorSender:
     def _send_all(self, job_id: str) -> int:
         """The `seq` up to which the row is right now."""
         seq = -1
-        states = outbox.states_key(job_id)
+        states = keys.mirror_states(job_id)
         for text in map(str, self._redis.lrange(states, 0, -1)):
             state = Job.loads(text)
             self._send_one(state)
             self._redis.lrem(states, 1, text)
             # It works now and then: waits begin to grow anew.
-            self._redis.hdel(self._failing(job_id), "tries")
+            self._redis.hdel(keys.mirror_failing(job_id), "tries")
             seq = state.seq
         try:
             newest = self._store.get(job_id)
@@ -110,27 +103,27 @@ class MirrorSender:
 
     def _tell_once(self, about: str, event: str, **more: str | None) -> None:
         """Log it, once a day for all that is about the same."""
-        key = f"{outbox.PREFIX}mirror:refused:{sha256(about.encode()).hexdigest()[:16]}"
+        key = keys.mirror_refused(sha256(about.encode()).hexdigest()[:16])
         if self._redis.set(key, "1", nx=True, ex=REFUSAL_TOLD_S):
             log.error(event, **more)
 
     def _settle(self, job_id: str, seq: int) -> None:
-        self._redis.delete(self._failing(job_id))
-        keys = [f"{outbox.PREFIX}job:{job_id}", outbox.MIRROR_DUE, outbox.states_key(job_id)]
-        self._redis.register_script(_SETTLE)(keys=keys, args=[job_id, seq, now_ms(self._redis)])
+        self._redis.delete(keys.mirror_failing(job_id))
+        names = [keys.job(job_id), keys.MIRROR_DUE, keys.mirror_states(job_id)]
+        Script(self._redis, "settle")(names, [job_id, seq, now_ms(self._redis), outbox.MIRROR_EVERY_MS])
 
     def _try_later(self, job_id: str, error: Exception) -> None:
-        now, key = now_ms(self._redis), self._failing(job_id)
+        now, key = now_ms(self._redis), keys.mirror_failing(job_id)
         self._redis.hsetnx(key, "since", now)
         since = int(self._redis.hget(key, "since") or now)
         if now - since > GIVE_UP_MS:
-            self._redis.zrem(outbox.MIRROR_DUE, job_id)
-            self._redis.delete(key, outbox.states_key(job_id))
+            self._redis.zrem(keys.MIRROR_DUE, job_id)
+            self._redis.delete(key, keys.mirror_states(job_id))
             log.error("mirror_given_up", job_id=job_id, reason=str(error))
             return
         self._redis.expire(key, outbox.STATES_TTL_S)
         wait_s = self._wait_s(key, error)
-        self._redis.zadd(outbox.MIRROR_DUE, {job_id: now + round(wait_s * 1000)}, xx=True)
+        self._redis.zadd(keys.MIRROR_DUE, {job_id: now + round(wait_s * 1000)}, xx=True)
 
     def _wait_s(self, key: str, error: Exception) -> float:
         if isinstance(error, CircuitOpen):
@@ -141,13 +134,9 @@ class MirrorSender:
         asked_s = error.asked_s if isinstance(error, KlipError) else None
         return POLICY.delay_s(tries, asked_s)
 
-    @staticmethod
-    def _failing(job_id: str) -> str:
-        return f"{outbox.PREFIX}mirror:failing:{job_id}"
-
 
 def forget_all(client: redis.Redis) -> None:
     """Without a mirror, keep nothing for it."""
-    while ids := client.zrange(outbox.MIRROR_DUE, 0, 499):
-        client.delete(*(outbox.states_key(str(job_id)) for job_id in ids))
-        client.zrem(outbox.MIRROR_DUE, *ids)
+    while ids := client.zrange(keys.MIRROR_DUE, 0, 499):
+        client.delete(*(keys.mirror_states(str(job_id)) for job_id in ids))
+        client.zrem(keys.MIRROR_DUE, *ids)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from shared.artifacts.store import FRESH, storage_errors
+from shared.artifacts.store import storage_errors
+from shared.atomic import TEMPORARY
 from shared.errors import JobNotFound
 from shared.log import logger
 from shared.redis.store import JobStore
@@ -54,7 +55,7 @@ def _remove_half_written(folder: Path) -> float:
     for path in (folder, *folder.rglob("*")):
         with suppress(FileNotFoundError):
             changed_at = path.stat().st_mtime
-            if path.name.startswith(FRESH) and time.time() - changed_at > HALF_WRITTEN_S:
+            if path.name.startswith(TEMPORARY) and time.time() - changed_at > HALF_WRITTEN_S:
                 path.unlink()
             touched_at = max(touched_at, changed_at)
     return touched_at

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from shared.files import URL_FILES
 from shared.jobs import Job
+from shared.records import JobError
 from shared.stages import STAGE_BY_NAME, JobStatus, title_of
 
 
@@ -55,7 +56,7 @@ def _snapshot(job: Job) -> dict[str, Any]:
         "attempt": float(job.attempt),
         "seq": float(job.seq),
         "twitchId": _twitch_id(job),
-        "title": (job.video or {}).get("title"),
+        "title": job.video.title if job.video else None,
         "status": title_of(job.status),
         "progressPercentage": job.percentage,
         "currentStage": STAGE_BY_NAME[job.stage].title if job.stage else None,
@@ -70,13 +71,13 @@ def _snapshot(job: Job) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _error(error: dict[str, Any]) -> dict[str, Any]:
+def _error(error: JobError) -> dict[str, Any]:
     return {
-        "errorType": error["error_type"],
-        "errorCode": error["code"],
-        "errorMessage": error["detail"],
-        "isRetryable": error["retryable"],
-        "supportReference": error["support_reference"],
+        "errorType": error.error_type,
+        "errorCode": error.code,
+        "errorMessage": error.detail,
+        "isRetryable": error.retryable,
+        "supportReference": error.support_reference,
     }
 
 

@@ -6,6 +6,7 @@ from time import monotonic
 
 import redis
 
+from shared.redis import keys
 from shared.redis.locks import held
 
 THREADS = 8
@@ -25,7 +26,7 @@ def sweep(client: redis.Redis, due: str, see_to: Callable[[str], None]) -> None:
 
     A member stays in the set until `see_to` takes it out or gives it a later time.
     """
-    with held(client, f"{due}:sweep", life_s=LOCK_S) as here:
+    with held(client, keys.sweep_lock(due), life_s=LOCK_S) as here:
         if not here:
             return
         seen: set[str] = set()

@@ -5,8 +5,9 @@ from typing import Any
 
 from shared.jobs import Job, iso_of_ms
 from shared.log import logger
-from shared.redis import outbox
+from shared.redis import keys, outbox
 from shared.redis.locks import held
+from shared.redis.script import Script
 from shared.redis.store import JobStore
 from workers.delivery.sweep import LOCK_S, now_ms
 from workers.delivery.webhook_sender import GONE, WAITS_S, Answer, WebhookSender, payload
@@ -14,14 +15,6 @@ from workers.delivery.webhook_sender import GONE, WAITS_S, Answer, WebhookSender
 MAX_KEPT = 100  # events of one job
 MAX_RETRY_AFTER_S = 6 * 3600
 log = logger("klipstream.webhooks")
-
-# Nothing is written for a job that was removed meanwhile. ARGV[4]: when to try again (ms), or '' for never.
-_KEEP = """
-redis.call('ZREM', KEYS[2], ARGV[3])
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-if ARGV[4] ~= '' then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3]) end
-"""
 
 
 class WebhookDelivery:
@@ -33,13 +26,13 @@ class WebhookDelivery:
     def deliver(self, member: str) -> None:
         """Try the event `JOB/EVENT` once."""
         job_id, _, event_id = member.partition("/")
-        with held(self._redis, f"{outbox.PREFIX}webhooks:lock:{member}", life_s=LOCK_S) as here:
+        with held(self._redis, keys.webhook_lock(member), life_s=LOCK_S) as here:
             if not here:
                 return
-            text = self._redis.hget(outbox.webhooks_key(job_id), event_id)
+            text = self._redis.hget(keys.webhooks(job_id), event_id)
             record = json.loads(text) if text else None
             if record is None or record["state"] != "pending":
-                self._redis.zrem(outbox.WEBHOOKS_DUE, member)
+                self._redis.zrem(keys.WEBHOOKS_DUE, member)
                 return
             if self._is_gone(job_id, record["url"]):
                 self._keep(member, record | {"state": "gone"}, None)
@@ -48,7 +41,7 @@ class WebhookDelivery:
 
     def _is_gone(self, job_id: str, url: str) -> bool:
         """Whether the receiver said at an earlier event of the job that it wants no more."""
-        records = map(json.loads, self._redis.hvals(outbox.webhooks_key(job_id)))
+        records = map(json.loads, self._redis.hvals(keys.webhooks(job_id)))
         return any(record["state"] == "gone" and record["url"] == url for record in records)
 
     def _try(self, member: str, record: dict[str, Any]) -> None:
@@ -78,15 +71,14 @@ class WebhookDelivery:
         record["next_try_at"] = None if next_ms is None else iso_of_ms(next_ms)
         job_id, _, event_id = member.partition("/")
         arguments = [event_id, json.dumps(record), member, "" if next_ms is None else next_ms]
-        keys = [outbox.webhooks_key(job_id), outbox.WEBHOOKS_DUE]
-        self._redis.register_script(_KEEP)(keys=keys, args=arguments)
+        Script(self._redis, "keep_delivery")([keys.webhooks(job_id), keys.WEBHOOKS_DUE], arguments)
         self._drop_oldest(job_id)
 
     def _drop_oldest(self, job_id: str) -> None:
         records = outbox.deliveries(self._redis, job_id)
         done = [record["id"] for record in records if record["state"] != "pending"]
         if too_many := done[: max(0, len(records) - MAX_KEPT)]:
-            self._redis.hdel(outbox.webhooks_key(job_id), *too_many)
+            self._redis.hdel(keys.webhooks(job_id), *too_many)
 
 
 def _state_after(answer: Answer, tries: int) -> str:

@@ -9,6 +9,7 @@ from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, Vid
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress, silent
+from shared.records import Measured, Video
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
 from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
@@ -23,12 +24,12 @@ from workers.download.playlist import (
     parse_master,
     parse_media,
 )
-from workers.download.sources import ChatSummary, Part, Video
+from workers.download.sources import ChatSummary, Part
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
 from workers.media.demuxers import HEAD_BYTES, NOT_A_RECORDING, sniff
-from workers.media.measure import Measured, measure
+from workers.media.measure import measure
 from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"

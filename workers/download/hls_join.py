@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from av.stream import Stream
 
 from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.progress import Progress
+from shared.throttle import Throttle
 from workers.download.playlist import Segment
 from workers.media.audio_track import CannotCopy, CopiedTrack, EncodedTrack, Sound, SoundTrack
 from workers.media.demux import mp4_output, picture_of, read_packets, sound_of
@@ -93,11 +93,10 @@ class _Reporter:
     def __init__(self, runs: Sequence[Run], progress: Progress) -> None:
         self._sizes = [run.path.stat().st_size for run in runs]
         self._progress = progress
-        self._next = 0.0
+        self._throttle = Throttle(REPORT_EVERY_S)
 
     def at(self, index: int, position: int | None) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + REPORT_EVERY_S
+        if self._throttle.is_due():
             done = sum(self._sizes[:index]) + max(position or 0, 0)
             self._progress(min(done / max(sum(self._sizes), 1), 1.0))
 

@@ -1,12 +1,13 @@
 """A recording that is served as HLS: its sound, its picture, or a piece of it, fetched and joined."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from shared.atomic import written_whole
 from shared.errors import ExternalServiceError, UnsupportedFormat
 from shared.progress import Progress, silent
+from shared.throttle import Throttle
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
 from workers.download.http import Session
@@ -155,16 +156,15 @@ class _Meter:
         self._progress = progress
         self._bytes = 0
         self._told = 0.0
-        self._next = 0.0
+        self._throttle = Throttle(TELL_EVERY_S)
 
     def finished(self, size: int) -> None:
         self._done += 1
         self._bytes += size
 
     def tick(self) -> None:
-        if time.monotonic() < self._next:
+        if not self._throttle.is_due():
             return
-        self._next = time.monotonic() + TELL_EVERY_S
         fetched = self._done - self._first
         # Bytes of tries that failed are counted too, so the guess is kept under one segment.
         under_way = (self._fetcher.bytes_read - self._bytes) / max(self._bytes / fetched, 1.0) if fetched else 0.0
@@ -242,9 +242,8 @@ class _SegmentCache:
         return self._folder / f"{number:06d}.{kind}"
 
     def _write(self, path: Path, data: memoryview | bytes) -> None:
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        with written_whole(path) as temporary:
+            temporary.write_bytes(data)
 
 
 def _join_part(
@@ -258,10 +257,9 @@ def _join_part(
     runs = _write_runs(cache, wanted, folder)
     if not runs or (purpose == "picture" and not probe(runs[0].path).has_picture):
         return None
-    fresh = into.with_suffix(".new")
     join = join_video if purpose == "picture" else join_sound
-    join(runs, segments[: wanted[-1].number + 1], fresh, origin_s=origin_s, progress=silent)
-    fresh.replace(into)
+    with written_whole(into) as temporary:
+        join(runs, segments[: wanted[-1].number + 1], temporary, origin_s=origin_s, progress=silent)
     for run in runs:
         run.path.unlink()
     return part
@@ -269,9 +267,8 @@ def _join_part(
 
 def _add_sound(picture: Path, sound: Path, later_s: float) -> None:
     """Put the sound that was served apart into the mp4 at `picture`."""
-    fresh = picture.with_suffix(".new")
-    merge(picture, sound, fresh, sound_later_s=later_s)
-    fresh.replace(picture)
+    with written_whole(picture) as temporary:
+        merge(picture, sound, temporary, sound_later_s=later_s)
 
 
 def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -> list[Run]:

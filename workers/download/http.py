@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import requests
@@ -17,7 +17,7 @@ from shared.errors import (
     NetworkTimeout,
     RateLimitExceeded,
 )
-from shared.net.edges import status_error
+from shared.net.edges import converted, status_error
 from shared.net.egress import convert
 
 RETRIED: tuple[type[KlipError], ...] = (
@@ -38,13 +38,9 @@ class Session(Protocol):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response: ...  # noqa: ANN401
 
 
-@contextmanager
-def converted_errors() -> Iterator[None]:
+def converted_errors() -> AbstractContextManager[None]:
     """Turns what requests, urllib3, sockets and the disk raise into the catalogue's errors."""
-    try:
-        yield
-    except (Urllib3Error, OSError) as error:
-        raise convert(error) from error
+    return converted(Urllib3Error, OSError, into=convert)
 
 
 def send(

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Self
 
+from shared.atomic import written_whole
 from shared.errors import InsufficientStorage
 from shared.net.edges import shortage
 from workers.download.playlist import Segment
@@ -146,11 +147,9 @@ class SegmentStore:
                     file.truncate(end)
             else:
                 path.unlink()
-        fresh = self._folder / f"{LEDGER}.new"
-        with disk_errors():
+        with disk_errors(), written_whole(self._folder / LEDGER) as temporary:
             lines = [json.dumps(self._key), *(json.dumps(entry) for entry in self.entries)]
-            fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            fresh.replace(self._folder / LEDGER)
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _lines(path: Path) -> list[object]:

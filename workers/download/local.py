@@ -12,11 +12,12 @@ from shared.errors import (
     VideoSizeExceeded,
 )
 from shared.progress import Progress
-from workers.download.sources import ChatSummary, Part, Video
+from shared.records import Measured, Video
+from workers.download.sources import ChatSummary, Part
 from workers.download.whole_file import copy_chosen_sound, part_of
 from workers.media.audio_track import Sound
 from workers.media.copy_video import copy_video
-from workers.media.measure import Measured, measure
+from workers.media.measure import measure
 from workers.media.remux import probe
 from workers.media.sound_choice import check_track, choose_sound
 

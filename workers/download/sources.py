@@ -1,31 +1,11 @@
 """What every kind of recording can do, wherever it comes from."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from shared.progress import Progress
+from shared.records import Measured, Video
 from workers.media.audio_track import Sound
-from workers.media.measure import Measured
-
-
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """What is known about a recording; None where it is not known."""
-
-    id: str
-    source: str  # twitch, local or direct
-    title: str | None = None
-    channel: str | None = None
-    duration_seconds: float | None = None
-    created_at: str | None = None
-    game: str | None = None
-    views: int | None = None
-    watch_url: str | None = None  # a page that plays it; "?t=" with seconds is added by the highlights
-    file_name: str | None = None  # of the recording, or what it is to be called when it is fetched
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class ChatSummary(NamedTuple):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSizeExceeded
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
+from shared.records import Measured, Video
 from shared.redis.breaker import Call, unguarded
 from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
@@ -15,10 +16,9 @@ from workers.download.hls import SEGMENT_RETRY, FetchSettings
 from workers.download.hls_recording import HlsRecording
 from workers.download.http import RETRIED
 from workers.download.resolver import Resolver
-from workers.download.sources import ChatSummary, Part, Video
+from workers.download.sources import ChatSummary, Part
 from workers.download.vod_chat import ChatSettings, fetch_chat
 from workers.media.audio_track import Sound
-from workers.media.measure import Measured
 from workers.media.sound_choice import check_track
 
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from shared.atomic import written_whole
 from shared.errors import Cancelled, ChatUnavailable, ExternalServiceError
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
@@ -315,20 +316,16 @@ def _load(folder: Path, one: Slice) -> State | None:
 
 def _join(spools: Sequence[tuple[Path, bool]], into: Path) -> None:
     """Put the slices together, in the order of time; those of one second stay in Twitch's order."""
-    fresh = into.with_name(into.name + ".new")
-    with disk_errors(), fresh.open("wb") as file:
+    with disk_errors(), written_whole(into) as temporary, temporary.open("wb") as file:
         for path, mixed in spools:
             if mixed:
                 _sort(path)
             with path.open("rb") as spool:
                 shutil.copyfileobj(spool, file, COPY_BYTES)
-    fresh.replace(into)
 
 
 def _sort(path: Path) -> None:
     ordered = sorted(read_comments(path), key=lambda comment: comment.offset_seconds)
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for comment in ordered:
             write_comment(file, comment)
-    fresh.replace(path)

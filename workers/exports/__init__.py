@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.files import EXPORTS, MARKED, NO_CHAPTERS
+from shared.files import EXPORTS, HIGHLIGHTS_CSV, MARKED, NO_CHAPTERS
 from workers.exports.captions import write_chapters, write_srt, write_vtt
 from workers.exports.edl import for_edl, write_edl
 from workers.exports.fcp7 import for_fcp7, write_fcp7
@@ -44,7 +44,7 @@ _EDITORS = {
 def write_exports(
     highlights: Sequence[Mapping[str, Any]], *, video: Mapping[str, Any], media: Media, into: Path
 ) -> Exported:
-    """A file per format, named as in `shared.files`, in `into`.
+    """A file per format, named as in `shared.files`, in `into`, and the table once more beside them.
 
     highlights: as in the result document, in any order.  video: as there.  media: the file that editors look for.
     """
@@ -52,12 +52,14 @@ def write_exports(
         (into / export.name).parent.mkdir(parents=True, exist_ok=True)
     for form, write in _LISTS.items():
         write(highlights, into / EXPORTS[form].name)
+    write_csv(highlights, into / HIGHLIGHTS_CSV.name)
     recording = footage(video, media, highlights)
     for form, editor in _EDITORS.items():
         suited = editor.suited(recording)
         editor.write(highlight_timeline(highlights, suited), into / EXPORTS[form].name)
         editor.write(marked_timeline(highlights, suited), into / MARKED[form].name)
     chapters = write_chapters(highlights, into / EXPORTS["chapters"].name, duration_s=recording.duration_s)
-    names = [export.name for form, export in EXPORTS.items() if chapters or form != "chapters"]
+    names = [HIGHLIGHTS_CSV.name]
+    names += [export.name for form, export in EXPORTS.items() if chapters or form != "chapters"]
     names += [export.name for export in MARKED.values()]
     return Exported(tuple(names), () if chapters else (NO_CHAPTERS,))

@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import av
 import numpy as np
 
+from shared.atomic import written_whole
 from shared.errors import FileMissing, ProcessingTimeout, UnclassifiedError, UnsupportedFormat
 from shared.net.edges import exit_error, shortage
 from workers.media.clip_filters import encoder_clock, picture_filter, sound_filter
@@ -72,14 +72,10 @@ def _command(part: Path, cut: CutPoint, sound: int, vertical: bool, ffmpeg: str)
 
 
 def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
-    """Run `command` with a temporary file that takes the place of `into` when all went well."""
-    # A name of its own: an ffmpeg of an earlier try, whose worker was killed, may still write.
-    half = into.with_name(f".{into.name}.{uuid4().hex}.part")
-    try:
-        _run([*command, f"file:{half.resolve()}"], timeout_s=timeout_s)
-        half.replace(into)
-    finally:
-        half.unlink(missing_ok=True)
+    """Run `command`, which writes `into` when all went well."""
+    # An ffmpeg of an earlier try, whose worker was killed, may still write to a file of its own.
+    with written_whole(into) as temporary:
+        _run([*command, f"file:{temporary.resolve()}"], timeout_s=timeout_s)
 
 
 def _run(command: list[str], *, timeout_s: float) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import av
 
 from shared.errors import UnsupportedFormat
-from shared.net.edges import shortage
+from shared.net.edges import converted
 
 
 class Span(NamedTuple):
@@ -21,10 +21,9 @@ def cut(audio: Path, span: Span, into: Path) -> float:
 
     That is the packet in which `span` begins, up to 0.1 s before it. Raises UnsupportedFormat, InsufficientStorage.
     """
-    try:
+    damaged = "The sound track is damaged and can't be cut."
+    with converted(av.FFmpegError, into=lambda _error: UnsupportedFormat(damaged)):
         return _cut(audio, span, into)
-    except av.FFmpegError as error:
-        raise (shortage(error) or UnsupportedFormat("The sound track is damaged and can't be cut.")) from error
 
 
 def _cut(audio: Path, span: Span, into: Path) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import UnsupportedFormat
-from shared.net.edges import shortage
+from shared.net.edges import converted
 from shared.progress import Progress
 
 _LOWEST_HZ, _HIGHEST_HZ = 8_000, 48_000
@@ -78,15 +78,15 @@ def sample_rate(audio: Path) -> int:
 
 @contextmanager
 def _opened(audio: Path) -> Iterator[av.container.InputContainer]:
-    try:
-        with av.open(str(audio), options={"protocol_whitelist": "file"}) as container:
-            if container.format.name not in _DEMUXERS:
-                raise UnsupportedFormat("The sound track is in a container that is not supported.")
-            if not container.streams.audio:
-                raise UnsupportedFormat("The recording has no sound.")
-            yield container
-    except av.error.FFmpegError as error:
-        raise (shortage(error) or UnsupportedFormat("The sound track can't be read.")) from error
+    with (
+        converted(av.FFmpegError, into=lambda _error: UnsupportedFormat("The sound track can't be read.")),
+        av.open(str(audio), options={"protocol_whitelist": "file"}) as container,
+    ):
+        if container.format.name not in _DEMUXERS:
+            raise UnsupportedFormat("The sound track is in a container that is not supported.")
+        if not container.streams.audio:
+            raise UnsupportedFormat("The recording has no sound.")
+        yield container
 
 
 def _blocks(audio: Path, rate: int, start_s: float, end_s: float) -> Iterator[tuple[int, Samples]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from av.video.stream import VideoStream
 from shared.errors import UnsupportedFormat, VideoSizeExceeded
 from shared.net.edges import shortage
 from shared.progress import Progress
+from shared.throttle import Throttle
 from workers.media.demuxers import converted_errors
 
 MICROSECONDS = 1_000_000  # of libavformat's clock for a whole file
@@ -119,16 +119,15 @@ class Meter:
         self._bytes = max(source.size, 1)
         self._progress = progress
         self._max_seconds = max_seconds
-        self._next_report = 0.0
+        self._throttle = Throttle(REPORT_EVERY_S)
         self._done = 0.0
 
     def at(self, seconds: float, pos: int | None) -> None:
         """Tell that `seconds` of the recording and `pos` bytes of the file are done."""
         if seconds > self._max_seconds:
             raise VideoSizeExceeded(f"The recording is longer than {self._max_seconds / 3600:g} hours.")
-        if time.monotonic() < self._next_report:
+        if not self._throttle.is_due():
             return
-        self._next_report = time.monotonic() + REPORT_EVERY_S
         done = seconds / self._seconds if self._seconds else (pos or 0) / self._bytes
         self._done = max(self._done, min(done, 1.0)) if math.isfinite(done) else self._done
         self._progress(self._done)

@@ -1,14 +1,14 @@
 """Recordings are opened here and nowhere else: kind recognised by its first bytes, demuxer forced, only local files."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 
 from shared.errors import FileMissing, PermissionDenied, UnsupportedFormat
-from shared.net.edges import shortage
+from shared.net.edges import converted, shortage
 
 HEAD_BYTES = 64 * 1024
 TS_PACKET_BYTES = (188, 192)  # plain and Blu-ray (m2ts)
@@ -105,11 +105,7 @@ def _whitelist(kind: str) -> str:
     return "mov,mp4,m4a,3gp,3g2,mj2" if kind == "mov" else "matroska,webm" if kind == "matroska" else kind
 
 
-@contextmanager
-def converted_errors() -> Iterator[None]:
+def converted_errors() -> AbstractContextManager[None]:
     """Turns PyAV's errors into ours."""
-    try:
-        yield
-    except av.FFmpegError as error:
-        damaged = UnsupportedFormat("The recording is damaged or incomplete and can't be read.")
-        raise (shortage(error) or damaged) from error
+    damaged = "The recording is damaged or incomplete and can't be read."
+    return converted(av.FFmpegError, into=lambda _error: UnsupportedFormat(damaged))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from shared.net.edges import shortage
+from shared.records import Measured
 from workers.media.demux import picture_of, sound_of
 from workers.media.demuxers import open_media
 
@@ -33,27 +33,6 @@ SLOWEST, FASTEST = 1, 1000
 MOST_PIXELS = 1 << 26  # of a picture that is decoded here, for its rotation: 8192 x 8192
 STANDARD = (*(Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 120)), *map(Fraction, range(1, 301)))
 _TIMECODE = re.compile(r"\d{2}:[0-5]\d:[0-5]\d[:;.,]\d{2,3}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """frame_rate: frames a second as "30000/1001", the average where the rate varies.  None where not known.
-
-    width, height: square pixels as shown, rotation included.  start_timecode: as the camera or mixer wrote it.
-    audio_channels, audio_rate: of the main sound track.
-    """
-
-    has_picture: bool | None = None
-    frame_rate: str | None = None
-    variable_frame_rate: bool | None = None
-    width: int | None = None
-    height: int | None = None
-    start_timecode: str | None = None
-    audio_channels: int | None = None
-    audio_rate: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def measure(path: Path, *, demuxer: str | None = None) -> Measured:

@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 
 from shared.errors import UnsupportedFormat
-from shared.net.edges import shortage
+from shared.net.edges import converted
 
 RATE = 16_000  # samples a second; what speech models hear
 LEAD_IN_S = 0.5  # decoded before the wanted part: decoders need some packets to settle
@@ -62,8 +62,8 @@ def _blocks(source: InputContainer) -> Iterator[tuple[int, Samples]]:
         if position is None or (told is not None and abs(told - position) > JITTER_SAMPLES):
             position = told or 0
         frame.pts = None
-        for converted in resampler.resample(frame):
-            block = converted.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+        for part in resampler.resample(frame):
+            block = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
             yield position, block
             position += len(block)
 
@@ -76,10 +76,11 @@ def _frames(source: InputContainer) -> Iterator[AudioFrame]:
 
 @contextmanager
 def _opened(audio: Path) -> Iterator[InputContainer]:
-    try:
-        with av.open(f"file:{audio}", format="mov", metadata_errors="ignore") as source:
-            if not source.streams.audio:
-                raise UnsupportedFormat("There is no sound in the sound track.")
-            yield source
-    except av.FFmpegError as error:
-        raise (shortage(error) or UnsupportedFormat("The sound track is damaged and can't be read.")) from error
+    damaged = "The sound track is damaged and can't be read."
+    with (
+        converted(av.FFmpegError, into=lambda _error: UnsupportedFormat(damaged)),
+        av.open(f"file:{audio}", format="mov", metadata_errors="ignore") as source,
+    ):
+        if not source.streams.audio:
+            raise UnsupportedFormat("There is no sound in the sound track.")
+        yield source

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.atomic import written_whole
 from workers.media.cutting import Span
 from workers.media.speech_samples import RATE, Samples, duration_s, read_samples
 
@@ -66,9 +67,9 @@ class PieceStore:
         """Keep `piece`; it is there whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(span)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps({"key": self._key_of(span), "piece": piece}, allow_nan=False), encoding="utf-8")
-        partial.replace(path)
+        text = json.dumps({"key": self._key_of(span), "piece": piece}, allow_nan=False)
+        with written_whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def sound_path(self, span: Span) -> Path:
         """Where the piece's sound may be put while it is worked on."""

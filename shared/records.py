@@ -1,0 +1,97 @@
+"""What a job holds besides its state: the recording it is about, what went wrong, what it waited for."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Turned into JSON where it leaves the process, and back where it comes in."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Out of JSON; members that this version does not know are left out. Raises TypeError when one is missing."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in members.items() if name in known})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Record):
+    """What editors have to know about a recording's picture and sound; None where it is not known.
+
+    frame_rate: frames a second as "30000/1001", the average where the rate varies.  width, height: square pixels as
+    shown, rotation included.  start_timecode: as the camera or mixer wrote it.  audio_channels, audio_rate: of the main
+    sound track.
+    """
+
+    has_picture: bool | None = None
+    frame_rate: str | None = None
+    variable_frame_rate: bool | None = None
+    width: int | None = None
+    height: int | None = None
+    start_timecode: str | None = None
+    audio_channels: int | None = None
+    audio_rate: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video(Measured):
+    """What is known about a recording; None where it is not known."""
+
+    id: str
+    source: str  # twitch, local or direct
+    title: str | None = None
+    channel: str | None = None
+    duration_seconds: float | None = None
+    created_at: str | None = None
+    game: str | None = None
+    views: int | None = None
+    watch_url: str | None = None  # a page that plays it; "?t=" with seconds is added by the highlights
+    file_name: str | None = None  # of the recording, or what it is to be called when it is fetched
+    audio_track: int | None = None  # the sound track that was used, from 1
+    audio_tracks: int | None = None  # how many there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError(Record):
+    """Why a job ended: the members of an RFC 9457 problem, with the stage and the attempt it ended in."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    error_type: str
+    retryable: bool
+    retry_after_seconds: float | None
+    suggested_action: str
+    support_reference: str
+    stage: str | None
+    attempt: int
+    errors: dict[str, Any] | None = None  # by field, on validation
+
+    def as_dict(self) -> dict[str, Any]:
+        members = super().as_dict()
+        if self.errors is None:
+            del members["errors"]
+        return members
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryRecord(Record):
+    """A stage that was put back. Times are UTC ISO 8601.
+
+    code, detail: what it met.  at: since when it waits.  until: when it is tried again.
+    """
+
+    stage: str | None
+    attempt: int
+    code: str
+    detail: str
+    at: str
+    until: str

@@ -1,0 +1,149 @@
+"""Every key that we have in Redis; all begin with `klip:`. Celery's own keys are the names of its queues.
+
+Jobs, written by `store`:
+    job:ID                    the job as JSON
+    lease:ID                  token of whoever works on it, expires when that process stops renewing
+    events:ID                 stream of the job's events; the entries' ids are the ids of server-sent events
+    channel:ID                pub/sub channel of the same, in flask-sse's message format
+    index:OWNER[:status:S|:video:V]  newest first by creation time in ms, for the lists
+    active, active:OWNER      ids of jobs that are not finished
+    running:OWNER:FP          an unfinished job of the same source and options
+    finished                  ids of finished jobs by the time they ended, for the retention
+    idem:OWNER:HASH           Idempotency-Key -> job and body
+    retries                   how often stages were tried again, by STAGE:CODE
+To be told to others, written with the job, see `outbox`:
+    mirror:due                ids of jobs whose row may be behind, by the time (ms) of the next send
+    mirror:states:ID          the job at each change of status that was not mirrored yet, oldest first
+    mirror:failing:ID         since when (ms) sending fails, and how often it did
+    mirror:lock:ID            whose turn it is
+    mirror:refused:HASH       what was logged today and is not again
+    webhooks:due              JOB/EVENT of each event that is not delivered, by the time (ms) of the next try
+    webhooks:job:ID           every event of the job by its id: what was answered
+    webhooks:lock:JOB/EVENT   whose turn it is
+What people say about highlights, see `feedback`:
+    edits:ID                  what was said about each highlight of a job, by its rank; goes with the job
+    verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
+                              MAX_VERDICTS of them, until VERDICTS_TTL_S after the last one. CHANNEL is a digest
+Of the whole deployment:
+    workers:QUEUE             processes that live, by the second they last said so
+    seconds:STAGE             how long the stage took so far: sum, media, count
+    breaker:SERVICE           state of a circuit breaker; breaker-probe:SERVICE: who tries whether it is well
+    transcribed:DAY           hours of sound sent to a paid service
+    reaper:last, :grace, :outage  the reaper's clock
+    ready:HOST                written to see whether writing works
+    limit/...                 flask-limiter's counters
+"""
+
+import hashlib
+
+PREFIX = "klip:"
+ACTIVE = PREFIX + "active"
+FINISHED = PREFIX + "finished"
+RETRIES = PREFIX + "retries"
+CHANNEL = PREFIX + "channel:"
+MIRROR_DUE = PREFIX + "mirror:due"
+WEBHOOKS_DUE = PREFIX + "webhooks:due"
+BREAKER = PREFIX + "breaker:"
+BREAKER_PROBE = PREFIX + "breaker-probe:"
+REAPER_LAST = PREFIX + "reaper:last"
+REAPER_GRACE = PREFIX + "reaper:grace"
+REAPER_OUTAGE = PREFIX + "reaper:outage"
+LIMIT = PREFIX + "limit"
+
+
+def job(job_id: str) -> str:
+    return f"{PREFIX}job:{job_id}"
+
+
+def lease(job_id: str) -> str:
+    return f"{PREFIX}lease:{job_id}"
+
+
+def events(job_id: str) -> str:
+    return f"{PREFIX}events:{job_id}"
+
+
+def channel(job_id: str) -> str:
+    return CHANNEL + job_id
+
+
+def active_of(owner: str) -> str:
+    return f"{ACTIVE}:{owner}"
+
+
+def running(owner: str, fingerprint: str) -> str:
+    return f"{PREFIX}running:{owner}:{fingerprint}"
+
+
+def idempotency(owner: str, key_hash: str) -> str:
+    return f"{PREFIX}idem:{owner}:{key_hash}"
+
+
+def index(owner: str, *, status: str | None = None, video_id: str | None = None) -> str:
+    """All jobs of the owner, or those of a status, or those of a video."""
+    name = f"{PREFIX}index:{owner}"
+    if video_id is not None:
+        return f"{name}:video:{video_id}"
+    return name if status is None else f"{name}:status:{status}"
+
+
+def mirror_states(job_id: str) -> str:
+    return f"{PREFIX}mirror:states:{job_id}"
+
+
+def mirror_failing(job_id: str) -> str:
+    return f"{PREFIX}mirror:failing:{job_id}"
+
+
+def mirror_lock(job_id: str) -> str:
+    return f"{PREFIX}mirror:lock:{job_id}"
+
+
+def mirror_refused(about: str) -> str:
+    return f"{PREFIX}mirror:refused:{about}"
+
+
+def webhooks(job_id: str) -> str:
+    return f"{PREFIX}webhooks:job:{job_id}"
+
+
+def webhook_lock(member: str) -> str:
+    return f"{PREFIX}webhooks:lock:{member}"
+
+
+def sweep_lock(due: str) -> str:
+    """Of the sweep of a set of what is due."""
+    return f"{due}:sweep"
+
+
+def edits(job_id: str) -> str:
+    return f"{PREFIX}edits:{job_id}"
+
+
+def verdicts(owner: str, channel: str) -> str:
+    # A channel's name comes from outside; its digest can't be long nor look like another owner's.
+    return f"{PREFIX}verdicts:{owner}:{hashlib.sha256(channel.casefold().encode()).hexdigest()[:32]}"
+
+
+def workers(queue: str) -> str:
+    return f"{PREFIX}workers:{queue}"
+
+
+def seconds(stage: str) -> str:
+    return f"{PREFIX}seconds:{stage}"
+
+
+def breaker(service: str) -> str:
+    return BREAKER + service
+
+
+def breaker_probe(service: str) -> str:
+    return BREAKER_PROBE + service
+
+
+def transcribed(day: str) -> str:
+    return f"{PREFIX}transcribed:{day}"
+
+
+def ready(host: str) -> str:
+    return f"{PREFIX}ready:{host}"
