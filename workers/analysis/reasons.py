@@ -18,6 +18,7 @@ from workers.analysis.word_signals import Words, text_between
 
 TITLE_CHARS = 70
 CLEAR_RATIO = 1.3  # chat rates under this many times the usual say nothing
+HEIGHT_S = 8  # after the reaction is due: later, the next thing may be what is written about
 SAMPLES = 8
 COMMON_CHARS, COMMON_PEOPLE, COMMON_SHARE = 24, 3, 0.2
 SAID_BEFORE_S = 6
@@ -33,6 +34,7 @@ _LABEL = {
 _NAMES = re.compile(r"@\S+")
 _AROUND = "@,.:;!?()[]<>'\""
 _SHORTEST_NAME = 4  # Twitch names have four characters or more
+_SUPPORT = (("subs", "subscription or gift", "subscriptions or gifts"), ("bits", "bit cheered", "bits cheered"))
 _LONG_RUN = re.compile(r"(.)\1{5,}")
 _LINKS = re.compile(r"(?:https?://|www\.)\S+")
 
@@ -92,16 +94,16 @@ class Reasons:
         clips = float(columns["clip"][span].sum())
         if clips >= 1:
             lines.append(f"{clips:.0f} asked for a clip.")
-        for name, text in (("subs", "subscriptions or gifts"), ("bits", "bits cheered")):
-            amount = float(columns[name][span].sum())
+        for name, one, many in _SUPPORT:
+            amount = round(float(columns[name][span].sum()))
             if amount:
-                lines.append(f"{amount:.0f} {text} in the same {WINDOW_S} s.")
+                lines.append(f"{amount} {one if amount == 1 else many} in the same {WINDOW_S} s.")
         return lines
 
     def _height(self, moment: Moment) -> int:
         """The second near the moment from which most people write within the window."""
         first = max(0, min(moment.second + self._timeline.lag_at(moment.second) - LEAD_S, self._timeline.seconds - 1))
-        return first + int(np.argmax(self._timeline.columns["writers"][first : first + WINDOW_S]))
+        return first + int(np.argmax(self._timeline.columns["writers"][first : first + HEIGHT_S]))
 
     def _delay(self, seconds: float) -> str:
         if seconds < 1:
