@@ -43,7 +43,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment(data_dir: Path) -> Iterator[dict[str, str]]:
     with running_valkey(data_dir) as url:
-        yield {**os.environ, "DATA_DIR": str(data_dir), "REDIS_URL": url}
+        yield {**os.environ, "DATA_DIR": str(data_dir), "REDIS_URL": url, "LOCAL_MEDIA_DIR": str(data_dir)}
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_verdicts_move_the_ranking_of_the_owners_next_job_unless_told_not_to(
     first: int,
 ) -> None:
     name = f"{owner}{learn}"
-    options = Options(clips=False, learn=learn)
+    options = Options(video="none", learn=learn)
     job = replace(new_job(), job_id=name, fingerprint=name, owner=owner, options=options, created_at=utc_now())
     ready_for_highlights(store, data_dir, timeline, job)
 
