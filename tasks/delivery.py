@@ -68,7 +68,7 @@ def webhooks() -> None:
     """Try the webhooks that are due."""
     delivery = _webhook_delivery()
     if delivery is not None:
-        sweep(job_store().redis, keys.WEBHOOKS_DUE, delivery.deliver)
+        delivery.sweep()
 
 
 @app.task(name="tasks.retention")
