@@ -85,7 +85,11 @@ def _mirror_sender() -> MirrorSender | None:
     config, store = settings(), job_store()
     if config.convex_url is None or config.convex_deploy_key is None:
         return None
-    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=breakers().of("convex"))
+    client = ConvexClient(
+        config.convex_url,
+        config.convex_deploy_key,
+        call_for=lambda job_id: breakers().of("convex", about=job_id),
+    )
     return MirrorSender(store, client, public_url=config.public_url)
 
 
