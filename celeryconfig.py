@@ -47,6 +47,9 @@ task_time_limit = 12 * 3600
 # A worker outlives a restart of Redis, at its start and later; running stages go on meanwhile.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# A Redis that refuses to write (a replica after a failover, a full disk) answers, so Celery takes that for an error of
+# the program and ends: a start later it takes work again, which is many seconds after Redis does. So it stays.
+broker_channel_error_retry = True
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 # A stop gives running messages back after this long instead of waiting for hours (workers.app makes TERM do so).

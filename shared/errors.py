@@ -286,13 +286,20 @@ class ExternalServiceError(KlipError):
 
 
 class CircuitOpen(KlipError):
-    """A service failed again and again and is left alone for a minute."""
+    """A service failed again and again and is left alone for a minute.
+
+    alone: whether it failed for nobody but the one who is told so.
+    """
 
     code = "CIRCUIT_OPEN"
     error_type = ErrorType.EXTERNAL_SERVICE_ERROR
     http_status = 503
     default_retry_after_s = 60
     suggested_action = "Try again in a minute; /api/v1/reliability shows which service it is."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: float | None = None, alone: bool = False) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.alone = alone
 
 
 class ChatUnavailable(KlipError):

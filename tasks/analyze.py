@@ -18,5 +18,6 @@ def analyze(job: Job, work: Workspace, report: Progress) -> Outcome:
         duration_s=work.duration_s(),
         into=work.folder,
         progress=report,
+        chat_gaps=work.notes("chat").get("gaps", ()),
     )
     return Outcome(files=analysis.files, warnings=analysis.warnings, notes=analysis.summary)

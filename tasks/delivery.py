@@ -68,7 +68,7 @@ def webhooks() -> None:
     """Try the webhooks that are due."""
     delivery = _webhook_delivery()
     if delivery is not None:
-        sweep(job_store().redis, keys.WEBHOOKS_DUE, delivery.deliver)
+        delivery.sweep()
 
 
 @app.task(name="tasks.retention")
@@ -85,7 +85,11 @@ def _mirror_sender() -> MirrorSender | None:
     config, store = settings(), job_store()
     if config.convex_url is None or config.convex_deploy_key is None:
         return None
-    client = ConvexClient(config.convex_url, config.convex_deploy_key, call=breakers().of("convex"))
+    client = ConvexClient(
+        config.convex_url,
+        config.convex_deploy_key,
+        call_for=lambda job_id: breakers().of("convex", about=job_id),
+    )
     return MirrorSender(store, client, public_url=config.public_url)
 
 

@@ -28,7 +28,8 @@ def _twitch(job: Job, config: Settings) -> Source:
         min_free_bytes=MIN_FREE_BYTES,
         audio_track=job.options.audio_track,
         portrait=_portrait(job),
-        call=breakers().of("twitch"),
+        # Several jobs may want one VOD: what is wrong with it is so for all of them.
+        calls=breakers().about(f"vod:{job.source['ref']}"),
     )
 
 

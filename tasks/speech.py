@@ -1,10 +1,12 @@
 """Which transcriber a job gets."""
 
 import os
+from functools import partial
 
 from shared.errors import InvalidRequest
 from shared.jobs import Job
 from shared.settings import Settings, settings
+from tasks.retries import is_final
 from workers.app import breakers, job_store
 from workers.transcription.budget import TranscriptionBudget
 from workers.transcription.deepgram import DeepgramTranscriber
@@ -25,11 +27,12 @@ def transcriber_of(job: Job) -> Transcriber | None:
     if kind == "auto":
         if not config.deepgram_api_key:
             return _whisper(config)
-        return FallbackTranscriber(_deepgram(config, config.deepgram_api_key), _whisper(config))
+        deepgram = _deepgram(job, config, config.deepgram_api_key)
+        return FallbackTranscriber(deepgram, _whisper(config), is_final=partial(is_final, job))
     if kind == "deepgram":
         if not config.deepgram_api_key:
             raise InvalidRequest("This server has no DEEPGRAM_API_KEY.")
-        return _deepgram(config, config.deepgram_api_key)
+        return _deepgram(job, config, config.deepgram_api_key)
     return _whisper(config)
 
 
@@ -42,11 +45,11 @@ def _whisper(config: Settings) -> Transcriber:
     return WhisperTranscriber(config.whisper_model, threads=os.cpu_count() or 1)
 
 
-def _deepgram(config: Settings, api_key: str) -> Transcriber:
+def _deepgram(job: Job, config: Settings, api_key: str) -> Transcriber:
     return DeepgramTranscriber(
         api_key,
         base_url=config.deepgram_base_url,
         model=config.deepgram_model,
-        call=breakers().of("deepgram"),
+        call=breakers().of("deepgram", about=job.job_id),
         spend_hours=TranscriptionBudget(job_store().redis, config.max_transcription_hours_per_day).spend,
     )

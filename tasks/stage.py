@@ -14,48 +14,23 @@ from celery import Task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from shared import jobs
-from shared.errors import (
-    CircuitOpen,
-    DatabaseError,
-    ErrorType,
-    InsufficientStorage,
-    JobNotFound,
-    KlipError,
-    ProcessingTimeout,
-    WorkerLost,
-)
-from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, seconds_since, utc_now
+from shared.errors import CircuitOpen, DatabaseError, JobNotFound, KlipError, ProcessingTimeout, WorkerLost
+from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, utc_now
 from shared.log import logger
 from shared.net.edges import classify
-from shared.net.retry import (
-    EXTERNAL,
-    LONGEST_WAIT_S,
-    NETWORK,
-    PROCESSING,
-    ROOM,
-    UNTIL_BACK,
-    RetryPolicy,
-    call_with_retry,
-)
+from shared.net.retry import UNTIL_BACK, call_with_retry
 from shared.progress import Progress
 from shared.redis.stage_timings import StageTimings
 from shared.redis.store import JobStore
 from shared.settings import settings
 from shared.stages import STAGE_BY_NAME, Stage
 from tasks.lease import Interrupted, LeaseKeeper, keeping
+from tasks.retries import failure_of, wait_s
 from tasks.workspace import Outcome, Workspace
 from workers.app import app, artifact_store, job_store
 from workers.housekeeping import start_if_due
 
-POLICY_OF = {
-    ErrorType.NETWORK_ERROR: NETWORK,
-    ErrorType.EXTERNAL_SERVICE_ERROR: EXTERNAL,
-    ErrorType.RATE_LIMITED: EXTERNAL,
-    ErrorType.INSUFFICIENT_RESOURCES: PROCESSING,
-    ErrorType.PROCESSING_TIMEOUT: PROCESSING,
-}
 SLOWEST_UPLOAD_BYTES_PER_S = 1_000_000
-MAX_CIRCUIT_WAIT_S = 1800  # for a service that is down
 
 log = logger("klipstream.stage")
 Work = Callable[[Job, Workspace, Progress], Outcome]
@@ -91,24 +66,6 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
         return app.task(name=f"tasks.{name}", bind=True, max_retries=None)(run)
 
     return decorate
-
-
-def wait_s(job: Job, error: KlipError) -> float | None:
-    """How long to wait before the stage is tried again; None when it fails for good."""
-    policy = _policy_of(error)
-    if policy is None or (error.asked_s or 0) > LONGEST_WAIT_S:
-        return None
-    if isinstance(error, CircuitOpen):
-        now = utc_now()
-        waited_s = seconds_since(jobs.waiting_for(job, error, now), now)
-        return (error.retry_after_s or 0) + policy.delay_s(1) if waited_s < MAX_CIRCUIT_WAIT_S else None
-    return policy.delay_s(job.tries + 1, error.asked_s) if job.tries < policy.attempts else None
-
-
-def _policy_of(error: KlipError) -> RetryPolicy | None:
-    if not error.retryable:
-        return None
-    return ROOM if isinstance(error, InsufficientStorage) else POLICY_OF.get(error.error_type)
 
 
 def _is_gone(holder: str) -> bool:
@@ -228,6 +185,7 @@ class _Run:
         wait = wait_s(job, error)
         if wait is not None:
             self._try_again(job, error, wait)
+        error = failure_of(job, error)
         failed = self._change(job, partial(jobs.fail, token=job.token, error=error, now=utc_now()))
         if failed is not None and failed.error is not None:
             log.error("stage_failed", code=error.code, support_reference=failed.error.support_reference, exc_info=cause)

@@ -306,7 +306,8 @@ class QueuesSchema(Schema):
 @whole
 class BreakerSchema(Schema):
     state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
-    failures = fields.Integer(metadata={"description": "In a row."})
+    failures = fields.Integer(metadata={"description": "In a row that count: once a second for what they are about."})
+    failing = fields.Integer(metadata={"description": "How many different jobs, or VODs, they are about."})
     openings = fields.Integer(metadata={"description": "How often it has opened."})
     probes = fields.Integer(metadata={"description": "How often a call was let through to see whether it is well."})
     refusals = fields.Integer(metadata={"description": "How many calls were not made."})

@@ -34,7 +34,7 @@ class Dependencies:
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
-        return open_store(self.config, call=Breakers(self.redis).of("gcs"))
+        return open_store(self.config, breakers=Breakers(self.redis))
 
     @cached_property
     def hub(self) -> Hub:

@@ -84,6 +84,7 @@ def _breaker(state: dict[str, str]) -> dict[str, Any]:
     return {
         "state": state.get("state", "closed"),
         "failures": int(state.get("failures", 0)),
+        "failing": int(state.get("failing", 0)),
         "openings": int(state.get("openings", 0)),
         "probes": int(state.get("probes", 0)),
         "refusals": int(state.get("refusals", 0)),

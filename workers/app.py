@@ -45,7 +45,7 @@ def job_store() -> JobStore:
 
 @cache
 def artifact_store() -> ArtifactStore:
-    return open_store(settings(), call=breakers().of("gcs"))
+    return open_store(settings(), breakers=breakers())
 
 
 @cache

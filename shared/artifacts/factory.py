@@ -4,14 +4,14 @@ from pathlib import Path
 
 from shared.artifacts.folder import FolderStore
 from shared.artifacts.store import ArtifactStore
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import Breakers
 from shared.settings import Settings
 
 
-def open_store(config: Settings, *, call: Call = unguarded) -> ArtifactStore:
+def open_store(config: Settings, *, breakers: Breakers | None = None) -> ArtifactStore:
     """The store that `ARTIFACTS_URL` names.
 
-    call: what each operation on a bucket goes through, such as a circuit breaker.
+    breakers: what each request to a bucket goes through, for the job that it is about.
     """
     if not config.artifacts_url.startswith("gs://"):
         return FolderStore(Path(config.artifacts_url))
@@ -20,4 +20,4 @@ def open_store(config: Settings, *, call: Call = unguarded) -> ArtifactStore:
     from shared.artifacts.gcs import GcsStore
 
     bucket, _, prefix = config.artifacts_url.removeprefix("gs://").partition("/")
-    return GcsStore(bucket, prefix, cache=FileCache(config.data_dir / "cache"), call=call)
+    return GcsStore(bucket, prefix, cache=FileCache(config.data_dir / "cache"), breakers=breakers)

@@ -27,7 +27,6 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from shared.artifacts.cache import FileCache
-from shared.artifacts.gcs_requests import BreakerAdapter
 from shared.artifacts.store import Conflict, Served, checked_name, storage_errors
 from shared.errors import (
     FileMissing,
@@ -38,7 +37,8 @@ from shared.errors import (
 )
 from shared.net.edges import asked_wait_s
 from shared.net.retry import RetryPolicy, call_with_retry
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import Breakers, Call, unguarded
+from shared.redis.breaker_adapter import BreakerAdapter
 
 PARALLEL = 4
 CHUNK_BYTES = 8 * 2**20  # of a resumable upload; what a broken connection costs at most
@@ -50,6 +50,8 @@ SIGNED_FOR = timedelta(hours=1)
 CHECK_EVERY_S = 30.0  # what /ready asks is answered from memory in between
 MAX_SMALL_BYTES = 64 * 2**20
 _ATTEMPTS = 5
+SERVICE = "gcs"  # to the circuit breaker
+CHECK = ".check"
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _TYPES = {
     ".jsonl": "application/x-ndjson",
@@ -105,14 +107,21 @@ def _error_of(error: BaseException, missing: type[KlipError]) -> Exception:
 class GcsStore:
     """An `ArtifactStore` in a bucket; nothing outside `prefix` is ever read, written or removed.
 
-    call: what each request of the client goes through, such as a circuit breaker.
+    breakers: what each request of the client goes through, for the job that it is about.
     """
 
     def __init__(
-        self, bucket: str, prefix: str, *, cache: FileCache, call: Call = unguarded, chunk_bytes: int = CHUNK_BYTES
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        cache: FileCache,
+        breakers: Breakers | None = None,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self._bucket_name, self._prefix = bucket, prefix.strip("/")
-        self._cache, self._call, self._chunk_bytes = cache, call, chunk_bytes
+        self._cache, self._breakers, self._chunk_bytes = cache, breakers, chunk_bytes
+        self._at_work = threading.local()  # .about: the folder of the job that this thread is busy with
         self._checked_at = -CHECK_EVERY_S
         self._check_error: KlipError | None = None
 
@@ -124,8 +133,8 @@ class GcsStore:
         client._bucket_metadata_cache = None
         # The client leaves the body of a refused download unread, and with it the connection open.
         client._http.hooks["response"].append(_read_refusals)
-        client._http.mount("https://", BreakerAdapter(self._call))
-        client._http.mount("http://", BreakerAdapter(self._call))
+        client._http.mount("https://", BreakerAdapter(self._call_for))
+        client._http.mount("http://", BreakerAdapter(self._call_for))
         return client.bucket(self._bucket_name)
 
     def close(self) -> None:
@@ -143,7 +152,15 @@ class GcsStore:
     def _object(self, job_id: str, name: str) -> str:
         return self._folder(job_id) + checked_name(name)
 
-    def _do(self, work: Callable[[], T], *, missing: type[KlipError] = FileMissing) -> T:
+    def _call_for(self, _url: str) -> Call:
+        if self._breakers is None:
+            return unguarded
+        return self._breakers.of(SERVICE, about=getattr(self._at_work, "about", CHECK))
+
+    def _do(self, work: Callable[[], T], target: str, *, missing: type[KlipError] = FileMissing) -> T:
+        """`work()` on the object, or the folder, `target`."""
+        self._at_work.about = target.rpartition("/")[0]
+
         def converted() -> T:
             with gcs_errors(missing):
                 return work()
@@ -172,13 +189,13 @@ class GcsStore:
         with storage_errors():
             checksum = crc32c_of(source)
         for _ in range(_ATTEMPTS):
-            present = self._do(partial(self._describe, target))
+            present = self._do(partial(self._describe, target), target)
             if present is not None and present.crc32c == checksum:
                 generation = present.generation
                 break
             try:
                 upload = partial(self._upload, target, source, present, stop)
-                generation = self._do(upload, missing=StorageServiceError)
+                generation = self._do(upload, target, missing=StorageServiceError)
                 break
             except Conflict:
                 continue  # another writer was faster, or our own first try arrived after all: look again
@@ -208,7 +225,8 @@ class GcsStore:
         return cast("int", blob.generation)
 
     def write(self, job_id: str, name: str, data: bytes, *, generation: str | None) -> None:
-        blob = self._bucket.blob(self._object(job_id, name))
+        target = self._object(job_id, name)
+        blob = self._bucket.blob(target)
         upload = partial(
             blob.upload_from_string,
             data,
@@ -218,18 +236,18 @@ class GcsStore:
             timeout=TIMEOUT_S,
             retry=RETRY,
         )
-        self._do(upload, missing=StorageServiceError)
+        self._do(upload, target, missing=StorageServiceError)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def fetch(self, job_id: str, name: str) -> Path:
         target = self._object(job_id, name)
-        blob = self._do(partial(self._present, target))
+        blob = self._do(partial(self._present, target), target)
         with storage_errors():
             return self._cache.get(
                 self._key(target, blob.generation),
                 group=job_id,
-                fill=lambda path: self._do(partial(self._download, blob, path)),
+                fill=lambda path: self._do(partial(self._download, blob, path), target),
                 check=lambda path: crc32c_of(path) == blob.crc32c,
             )
 
@@ -252,12 +270,12 @@ class GcsStore:
     def read(self, job_id: str, name: str) -> tuple[bytes, str]:
         target = self._object(job_id, name)
         for _ in range(_ATTEMPTS):
-            blob = self._do(partial(self._present, target))
+            blob = self._do(partial(self._present, target), target)
             if blob.size > MAX_SMALL_BYTES:
                 raise StorageServiceError("A file is larger than it can be.")
             download = partial(self._pinned(blob).download_as_bytes, checksum="crc32c", timeout=TIMEOUT_S, retry=RETRY)
             try:
-                data = cast("bytes", self._do(download))
+                data = cast("bytes", self._do(download, target))
             except FileMissing:
                 continue  # replaced in this moment: this generation is gone
             return data, str(blob.generation)
@@ -266,7 +284,8 @@ class GcsStore:
     def names(self, job_id: str) -> list[str]:
         folder = self._folder(job_id)
         found = self._do(
-            lambda: [blob.name for blob in self._bucket.list_blobs(prefix=folder, timeout=TIMEOUT_S, retry=RETRY)]
+            lambda: [blob.name for blob in self._bucket.list_blobs(prefix=folder, timeout=TIMEOUT_S, retry=RETRY)],
+            folder,
         )
         return sorted(name.removeprefix(folder) for name in found)
 
@@ -293,7 +312,7 @@ class GcsStore:
 
     def _delete(self, target: str) -> None:
         try:
-            self._do(partial(self._bucket.blob(target).delete, timeout=TIMEOUT_S, retry=RETRY))
+            self._do(partial(self._bucket.blob(target).delete, timeout=TIMEOUT_S, retry=RETRY), target)
         except FileMissing:
             return
 
@@ -305,7 +324,8 @@ class GcsStore:
             raise self._check_error
 
     def _try_to_write(self) -> KlipError | None:
-        name = f"{self._prefix}/.check" if self._prefix else ".check"
+        name = f"{self._prefix}/{CHECK}" if self._prefix else CHECK
+        self._at_work.about = CHECK
         try:
             with gcs_errors(StorageServiceError):
                 self._bucket.blob(name).upload_from_string(b"", timeout=(2.0, 5.0), retry=None)

@@ -112,6 +112,17 @@ _LIBRARIES: dict[str, type[KlipError]] = {
     "billiard.exceptions.SoftTimeLimitExceeded": ProcessingTimeout,
     "billiard.exceptions.TimeLimitExceeded": ProcessingTimeout,
 }
+_NO_CONNECTION: dict[str, type[KlipError]] = dict.fromkeys(
+    (
+        "socket.gaierror",
+        "urllib3.exceptions.NewConnectionError",
+        "urllib3.exceptions.ConnectTimeoutError",
+        "requests.exceptions.ConnectTimeout",
+        "httpx.ConnectError",
+        "httpx.ConnectTimeout",
+    ),
+    ConnectionFailed,
+)
 # What native code and the interpreter say in words only.
 _BY_TEXT: dict[str, type[KlipError]] = {
     **{os.strerror(number): kind for number, kind in _SHORTAGES.items()},
@@ -179,6 +190,11 @@ def _by_signal(number: int) -> KlipError | None:
     if number == signal.SIGXCPU:
         return ProcessingTimeout("A program used more processor time than it may.")
     return None if number in _CRASHES else UnclassifiedError("A program on this worker was stopped from outside.")
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether no connection was made at all, which has nothing to do with what was to be asked for."""
+    return any(_named(_NO_CONNECTION, link) for link in _links(error))
 
 
 def status_error(status: int, headers: Mapping[str, str], *, service: str) -> KlipError | None:

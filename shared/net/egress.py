@@ -203,12 +203,17 @@ def _read_whole(response: requests.Response) -> BytesIO:
     return body
 
 
-def restrict(session: requests.Session, egress: Egress, *, connections: int = 16) -> None:
-    """Make `session` unable to reach anything that `egress` does not allow; proxies and .netrc are not used."""
+def restrict(
+    session: requests.Session, egress: Egress, *, connections: int = 16, adapter: EgressAdapter | None = None
+) -> None:
+    """Make `session` unable to reach anything that `egress` does not allow; proxies and .netrc are not used.
+
+    adapter: an own kind, of the same egress.
+    """
     session.trust_env = False
     session.max_redirects = MAX_REDIRECTS
     session.adapters.clear()
-    adapter = EgressAdapter(egress, connections=connections)
+    adapter = adapter or EgressAdapter(egress, connections=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
 

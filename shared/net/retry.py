@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeVar
 
-from shared.errors import KlipError, RateLimitExceeded
+from shared.errors import KlipError
 
 Kind = Literal["exponential", "linear", "fixed", "immediate"]
 Sleep = Callable[[float], None]
@@ -19,7 +19,8 @@ T = TypeVar("T")
 class RetryPolicy:
     """How one kind of failure is tried again.
 
-    attempts: tries after the first.  base_s, cap_s: seconds of the first and of the longest wait.
+    attempts: tries after the first.  base_s, cap_s: seconds of the first and of the longest wait.  within_s: no try
+    begins later than this after the first began, None sets no such end.
     exponential: a random share of base * 2^n ("full jitter", so that many clients don't come back at once);
     linear: base * n;  fixed: base;  immediate: no wait.
     Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -29,6 +30,7 @@ class RetryPolicy:
     base_s: float = 0.0
     cap_s: float = 0.0
     kind: Kind = "exponential"
+    within_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 0 or self.base_s < 0 or self.cap_s < self.base_s:
@@ -69,21 +71,19 @@ def call_with_retry(
 
     A wait that the service asks for is kept when it is within the policy's cap; a longer one is left to the caller.
     """
-    attempt = 0
+    attempt, began = 0, time.monotonic()
     while True:
         try:
             return work()
         except retry_on as error:
             attempt += 1
-            asked_s = _asked_s(error)
+            asked_s = error.asked_s
             if not error.retryable or attempt > policy.attempts or (asked_s or 0) > policy.cap_s:
                 raise
-            sleep(policy.delay_s(attempt, asked_s))
-
-
-def _asked_s(error: KlipError) -> float | None:
-    """The wait that the service asked for; a rate limit that names none has a long one of its own."""
-    return error.retry_after_s if isinstance(error, RateLimitExceeded) else error.asked_s
+            wait_s = policy.delay_s(attempt, asked_s)
+            if policy.within_s is not None and time.monotonic() - began + wait_s > policy.within_s:
+                raise
+            sleep(wait_s)
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

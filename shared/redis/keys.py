@@ -27,7 +27,11 @@ What people say about highlights, see `feedback`:
 Of the whole deployment:
     workers:QUEUE             processes that live, by the second they last said so
     seconds:STAGE             how long the stage took so far: sum, media, count
-    breaker:SERVICE           state of a circuit breaker; breaker-probe:SERVICE: who tries whether it is well
+    breaker:SERVICE           a circuit breaker: state, failures, shared, failing, opened_at, probe_at (ms), and how
+                              often it opened, probed and refused a call: openings, probes, refusals
+    breaker-evidence:SERVICE  what its failures in a row are about, and when each counted last (ms)
+    breaker-served:SERVICE    what was served lately, of calls that any job makes, by the time (ms)
+    breaker-probe:SERVICE     held by the one call that tries whether the service is well again
     transcribed:DAY           hours of sound sent to a paid service
     reaper:last, :grace, :outage  the reaper's clock
     ready:HOST                written to see whether writing works
@@ -44,7 +48,6 @@ CHANNEL = PREFIX + "channel:"
 MIRROR_DUE = PREFIX + "mirror:due"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 BREAKER = PREFIX + "breaker:"
-BREAKER_PROBE = PREFIX + "breaker-probe:"
 REAPER_LAST = PREFIX + "reaper:last"
 REAPER_GRACE = PREFIX + "reaper:grace"
 REAPER_OUTAGE = PREFIX + "reaper:outage"
@@ -137,8 +140,16 @@ def breaker(service: str) -> str:
     return BREAKER + service
 
 
+def breaker_evidence(service: str) -> str:
+    return f"{PREFIX}breaker-evidence:{service}"
+
+
+def breaker_served(service: str) -> str:
+    return f"{PREFIX}breaker-served:{service}"
+
+
 def breaker_probe(service: str) -> str:
-    return BREAKER_PROBE + service
+    return f"{PREFIX}breaker-probe:{service}"
 
 
 def transcribed(day: str) -> str:

@@ -25,23 +25,42 @@ def held(client: redis.Redis, key: str, *, life_s: float) -> Iterator[bool]:
     if not lock.acquire(blocking=False):
         yield False
         return
-    done = threading.Event()
-    threading.Thread(target=_renew, args=(lock, done, life_s / RENEWALS), name=f"lock-{key}", daemon=True).start()
     try:
-        yield True
+        with _renewed(lock, life_s):
+            yield True
     finally:
-        done.set()
         # It may have run out, or Redis may be away; then it runs out by itself.
         with suppress(redis.RedisError):
             lock.release()
 
 
+@contextmanager
+def renewed(client: redis.Redis, key: str, *, token: str, life_s: float) -> Iterator[None]:
+    """Inside, a lock that a script of ours took under this token does not run out; it stays when it is left."""
+    with _renewed(_taken(client, key, token, life_s), life_s):
+        yield
+
+
+@contextmanager
+def _renewed(lock: Lock, life_s: float) -> Iterator[None]:
+    done = threading.Event()
+    threading.Thread(target=_renew, args=(lock, done, life_s / RENEWALS), name=f"lock-{lock.name}", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
 def release(client: redis.Redis, key: str, *, token: str) -> None:
     """Remove the lock if this token holds it, such as one that a script of ours took."""
-    lock = Lock(client, key, thread_local=False)
-    lock.local.token = token
     with suppress(LockError):
-        lock.release()
+        _taken(client, key, token).release()
+
+
+def _taken(client: redis.Redis, key: str, token: str, life_s: float | None = None) -> Lock:
+    lock = Lock(client, key, timeout=life_s, thread_local=False)
+    lock.local.token = token
+    return lock
 
 
 def _renew(lock: Lock, done: threading.Event, every_s: float) -> None:

@@ -32,7 +32,7 @@ COMPLETE_S = 240.0
 
 
 class Services(NamedTuple):
-    """proxies: by the breaker's name. deepgram, gcs: the stand-ins' own addresses."""
+    """proxies: by the service's name. deepgram, gcs: the stand-ins' own addresses."""
 
     stack: Stack
     api: Api
@@ -55,9 +55,11 @@ class Services(NamedTuple):
         self.convex.control(None)
 
     def breaker(self, service: str) -> "Breaker":
-        found = self.redis.hgetall(BREAKER + service)
-        counts = (int(found.get(name, 0)) for name in ("openings", "probes", "refusals"))
-        return Breaker(str(found.get("state", "closed")), *counts)
+        """The breaker of the service, or what Twitch's come to: the worst state, and all counts."""
+        found = [self.redis.hgetall(str(key)) for key in self.redis.scan_iter(match=f"{BREAKER}{service}*")]
+        states = {str(one.get("state", "closed")) for one in found} | {"closed"}
+        counts = (sum(int(one.get(name, 0)) for one in found) for name in ("openings", "probes", "refusals"))
+        return Breaker(max(states, key=("closed", "open", "half-open").index), *counts)
 
     def mirrors_due(self) -> int:
         """How many jobs' rows could be sent now."""

@@ -28,11 +28,14 @@ from shared.errors import (
     VideoSizeExceeded,
 )
 from shared.progress import silent
+from shared.redis import keys
+from shared.redis.breaker import Breakers
+from shared.redis.store import JobStore
 from tests.recordings import SPEECH, ffmpeg, tone
 from workers.media.cutting import Span
 from workers.transcription import deepgram, deepgram_api
 from workers.transcription.chunks import plan
-from workers.transcription.deepgram import DeepgramTranscriber
+from workers.transcription.deepgram import PROBE_S, DeepgramTranscriber
 from workers.transcription.transcript import Transcript
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,7 +213,7 @@ def test_a_503_and_then_success_gives_the_whole_transcript(
     peer.reset()
     peer.fault(status=503)
 
-    def twice(work: Callable[[], Any], /) -> Any:
+    def twice(work: Callable[[], Any], /, *, probe: Callable[[], object] | None = None) -> Any:
         try:
             return work()
         except TranscriptionServiceError:
@@ -221,6 +224,35 @@ def test_a_503_and_then_success_gives_the_whole_transcript(
     # Then the body went up whole both times
     assert [request["bytes"] for request in peer.requests()] == [sound.stat().st_size] * 2
     assert len(transcript.words) == len(LOUD)
+
+
+def test_a_probe_of_the_breaker_sends_two_seconds_of_the_sound(
+    store: JobStore, peer: Peer, transcriber: MakeTranscriber, sound: Path, tmp_path: Path
+) -> None:
+    store.redis.hset(keys.breaker("deepgram"), mapping={"state": "open", "opened_at": 0})
+
+    transcript = hear(transcriber(call=Breakers(store.redis).of("deepgram", about="job1")), sound, tmp_path)
+
+    probe, whole = peer.requests()
+    assert probe["seconds"] == pytest.approx(PROBE_S, abs=0.1)
+    assert whole["bytes"] == sound.stat().st_size
+    assert len(transcript.words) == len(LOUD)
+    assert store.redis.hgetall(keys.breaker("deepgram"))["state"] == "closed"
+    assert not list((tmp_path / "work").glob("*.m4a"))
+
+
+def test_a_probe_that_fails_leaves_the_sound_at_home(
+    store: JobStore, peer: Peer, transcriber: MakeTranscriber, sound: Path, tmp_path: Path
+) -> None:
+    store.redis.hset(keys.breaker("deepgram"), mapping={"state": "open", "opened_at": 0})
+    peer.fault(status=503)
+
+    with pytest.raises(TranscriptionServiceError):
+        hear(transcriber(call=Breakers(store.redis).of("deepgram", about="job1")), sound, tmp_path)
+
+    (probe,) = peer.requests()
+    assert probe["bytes"] < sound.stat().st_size / 2
+    assert store.redis.hgetall(keys.breaker("deepgram"))["state"] == "open"
 
 
 FAILURES: list[tuple[dict[str, Any], type[KlipError]]] = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from shared.errors import TranscriptionKeyRefused, TranscriptionServiceError, UnsupportedLanguage
 from shared.progress import silent
@@ -42,10 +43,10 @@ def opening(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(deepgram: str, store: JobStore) -> Make:
-    def fallback(key: str = KEY) -> FallbackTranscriber:
-        call = Breakers(store.redis).of("deepgram")
+    def fallback(key: str = KEY, *, is_final: bool = False) -> FallbackTranscriber:
+        call = Breakers(store.redis).of("deepgram", about="job1")
         first = DeepgramTranscriber(key, base_url=deepgram, model="nova-3", call=call)
-        return FallbackTranscriber(first, WhisperTranscriber(None, threads=2))
+        return FallbackTranscriber(first, WhisperTranscriber(None, threads=2), is_final=lambda _error: is_final)
 
     return fallback
 
@@ -74,13 +75,28 @@ def test_an_open_breaker_does_not_keep_the_job_waiting(
     def fail() -> None:
         raise TranscriptionServiceError
 
-    breaker = Breakers(store.redis).of("deepgram")
-    for _ in range(FAIL_MAX):
+    for number in range(FAIL_MAX):
         with pytest.raises(TranscriptionServiceError):
-            breaker(fail)
+            Breakers(store.redis).of("deepgram", about=f"failed{number}")(fail)
     assert store.redis.hget(keys.breaker("deepgram"), "state") == "open"
 
     assert hear(make(), opening, tmp_path / "work").provider == "whisper"
+
+
+def test_a_service_that_has_had_all_its_tries_costs_no_job_its_words(
+    make: Make, deepgram: str, opening: Path, tmp_path: Path
+) -> None:
+    always = {"faults": [{"times": 1000, "do": {"status": 500}}]}
+    requests.post(f"{deepgram}/_control", json=always, timeout=10).raise_for_status()
+    try:
+        with pytest.raises(TranscriptionServiceError):
+            hear(make(), opening, tmp_path / "work")
+        transcript = hear(make(is_final=True), opening, tmp_path / "work")
+    finally:
+        requests.post(f"{deepgram}/_control", json={"reset": True}, timeout=10).raise_for_status()
+
+    assert transcript.provider == "whisper"
+    assert "recognised on this server" in transcript.warnings[-1]
 
 
 def test_what_went_wrong_first_is_told_where_this_machine_can_not_help(

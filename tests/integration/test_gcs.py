@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from shared.artifacts.cache import LEFT_BEHIND_S, FileCache
 from shared.artifacts.gcs import RETRY, GcsStore
 from shared.artifacts.store import Conflict, sha256_of
 from shared.errors import CircuitOpen, FileMissing, KlipError, PermissionDenied, StorageServiceError
-from shared.redis.breaker import FAIL_MAX, Breakers, Call, unguarded
+from shared.redis.breaker import FAIL_MAX, Breakers
 from shared.redis.store import JobStore
 from tests.conftest import ROOT
 from tests.peers.flaky import FlakyProxy, running_proxy
@@ -57,11 +58,11 @@ _opened: list[GcsStore] = []
 
 
 def new_store(
-    bucket: str, cache: Path, *, prefix: str = "some/prefix", limit_bytes: int = 2**30, call: Call = unguarded
+    bucket: str, cache: Path, *, prefix: str = "some/prefix", limit_bytes: int = 2**30, breakers: Breakers | None = None
 ) -> GcsStore:
     """A store as on a machine whose cache this is; closed after the test."""
     files = FileCache(cache, limit_bytes=limit_bytes)
-    _opened.append(GcsStore(bucket, prefix, cache=files, call=call, chunk_bytes=MIB))
+    _opened.append(GcsStore(bucket, prefix, cache=files, breakers=breakers, chunk_bytes=MIB))
     return _opened[-1]
 
 
@@ -295,11 +296,10 @@ def test_its_breaker_opens_when_the_service_is_down(
 ) -> None:
     monkeypatch.setattr(QUICK, None)
     proxy.fail = lambda _method, _path, _number: True
-    call = Breakers(store.redis).of("gcs")
-    gcs = new_store(bucket, tmp_path / "cache", call=call)
-    for _ in range(5):
+    gcs = new_store(bucket, tmp_path / "cache", breakers=Breakers(store.redis))
+    for number in range(FAIL_MAX):
         with pytest.raises(StorageServiceError):
-            gcs.names("job1")
+            gcs.names(f"job{number}")
     before = len(proxy.requests)
 
     with pytest.raises(CircuitOpen):
@@ -307,17 +307,34 @@ def test_its_breaker_opens_when_the_service_is_down(
     assert len(proxy.requests) == before
 
 
+def test_an_object_that_the_service_cannot_give_out_closes_it_to_nobody(
+    store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QUICK, None)
+    monkeypatch.setattr("shared.redis.breaker.COUNTS_EVERY_S", 0.0)
+    proxy.fail = lambda _method, path, _number: "sick" in path
+    gcs = new_store(bucket, tmp_path / "cache", breakers=Breakers(store.redis))
+    for _ in range(3 * FAIL_MAX):
+        with pytest.raises(StorageServiceError):
+            gcs.fetch("sick", "audio.m4a")
+
+    assert gcs.names("healthy") == []
+
+
 def test_the_clients_own_retries_stop_at_the_open_breaker(
     store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QUICK, RETRY.with_delay(initial=0.01, maximum=0.05))
-    gcs = new_store(bucket, tmp_path / "cache", call=Breakers(store.redis).of("gcs"))
+    gcs = new_store(bucket, tmp_path / "cache", breakers=Breakers(store.redis))
     proxy.down = True
+    file = a_file(tmp_path / "work")
 
-    with pytest.raises(CircuitOpen):
-        gcs.put("job1", "audio.m4a", a_file(tmp_path / "work"))
+    with ThreadPoolExecutor(FAIL_MAX) as pool:
+        tries = [pool.submit(gcs.put, f"job{number}", "audio.m4a", file) for number in range(FAIL_MAX)]
+        errors = [one.exception() for one in tries]
 
-    assert proxy.hung_up == FAIL_MAX
+    assert {type(error) for error in errors} == {CircuitOpen}
+    assert FAIL_MAX <= proxy.hung_up < 3 * FAIL_MAX
 
 
 @pytest.mark.parametrize("refusal", [404, 403, 412, 429])
@@ -325,14 +342,13 @@ def test_a_refusal_is_no_failure_of_the_service(
     store: JobStore, proxy: FlakyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
 ) -> None:
     monkeypatch.setattr(QUICK, None)
-    call = Breakers(store.redis).of("gcs")
-    gcs = new_store(bucket, tmp_path / "cache", call=call)
+    gcs = new_store(bucket, tmp_path / "cache", breakers=Breakers(store.redis))
     proxy.fail, proxy.refusal = lambda _method, _path, _number: True, lambda _number: (refusal, {})
-    for _ in range(FAIL_MAX + 1):
+    for number in range(FAIL_MAX + 1):
         with pytest.raises((KlipError, Conflict)):
-            gcs.names("job1")
+            gcs.names(f"job{number}")
 
-    assert not call.is_open()
+    assert not Breakers(store.redis).of("gcs", about="any").is_open()
 
 
 def test_a_file_that_is_described_with_nothing_is_an_error(gcs: GcsStore, proxy: FlakyProxy, tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ def peer(server: ConvexPeer) -> ConvexPeer:
 
 @pytest.fixture
 def sender(store: JobStore, peer: ConvexPeer) -> MirrorSender:
-    call = Breakers(store.redis).of("convex")
-    return MirrorSender(store, ConvexClient(peer.url, DEPLOY_KEY, call=call), public_url=PUBLIC)
+    breakers = Breakers(store.redis)
+    client = ConvexClient(peer.url, DEPLOY_KEY, call_for=lambda job_id: breakers.of("convex", about=job_id))
+    return MirrorSender(store, client, public_url=PUBLIC)
 
 
 def run_sweep(store: JobStore, sender: MirrorSender) -> None:
@@ -268,7 +269,7 @@ def test_a_refusal_is_told_once_with_the_field_and_not_tried_again(
     told = [entry for entry in logs if entry["event"] == "mirror_refused"]
     assert [entry["field"] for entry in told] == ["twitchId"]
     assert not store.redis.exists(keys.MIRROR_DUE)
-    assert not Breakers(store.redis).of("convex").is_open()
+    assert not Breakers(store.redis).of("convex", about="any").is_open()
 
 
 def test_a_change_during_the_send_is_sent_next(store: JobStore, peer: ConvexPeer, sender: MirrorSender) -> None:

@@ -155,8 +155,16 @@ def test_an_error_that_no_retry_helps_fails_the_job_and_stops_the_chain(
 
 
 @pytest.mark.usefixtures("pools")
-def test_a_bug_is_told_without_its_insides(store: JobStore, environment: dict[str, str], data_dir: Path) -> None:
+def test_what_nobody_foresaw_is_tried_once_more(store: JobStore, environment: dict[str, str]) -> None:
     job = end(store, submit(store, environment, analyze=["bug"]))
+
+    assert job.status is JobStatus.COMPLETED
+    assert [kept.code for kept in job.retries] == ["UNCLASSIFIED_ERROR"]
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_bug_is_told_without_its_insides(store: JobStore, environment: dict[str, str], data_dir: Path) -> None:
+    job = end(store, submit(store, environment, analyze=["bug", "bug"]))
 
     assert job.error is not None
     assert job.error.code == "UNCLASSIFIED_ERROR"

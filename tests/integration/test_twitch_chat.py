@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from shared.errors import ChatUnavailable, ExternalServiceError, RateLimitExceeded
+from shared.errors import ChatUnavailable, ExternalServiceError, KlipError, RateLimitExceeded
 from shared.net.retry import RetryPolicy
 from shared.progress import silent
 from tests.peers.twitch import WEB_CLIENT
-from tests.peers.twitch_process import TwitchPeer, running_twitch
+from tests.peers.twitch_process import QUICK, TwitchPeer, running_twitch
 from tests.peers.twitch_vods import ChatLog
 from workers.chatlog import Comment, read_comments
 from workers.download.chat_pages import CURSOR_CLIENT_ID
 from workers.download.sources import ChatSummary
+from workers.download.vod_chat import ChatSettings, fetched_so_far
 
 SECONDS = 1200.0
 COUNT = 1500
@@ -144,12 +145,90 @@ def test_null_nodes_are_left_out_and_the_rest_is_kept(twitch: TwitchPeer, tmp_pa
     assert [(comment.id, comment.text) for comment in comments] == [(first["id"], "")]
 
 
-@pytest.mark.parametrize("vod", [{"chat_off": True}, {"access": "deleted"}])
-def test_a_chat_that_is_off_or_gone_is_told_as_such(twitch: TwitchPeer, tmp_path: Path, vod: dict[str, Any]) -> None:
-    twitch.fresh(seconds=SECONDS, **vod)
+def test_a_chat_that_is_gone_is_told_as_such(twitch: TwitchPeer, tmp_path: Path) -> None:
+    twitch.fresh(seconds=SECONDS, access="deleted")
 
     with pytest.raises(ChatUnavailable):
         fetched(twitch, tmp_path)
+
+
+def test_a_chat_that_may_be_switched_off_is_left_to_the_stage_to_ask_for_again(
+    twitch: TwitchPeer, tmp_path: Path
+) -> None:
+    twitch.fresh(seconds=SECONDS, chat_off=True)
+
+    with pytest.raises(ExternalServiceError, match="switched off"):
+        fetched(twitch, tmp_path)
+
+    assert twitch.count("comments") == QUICK.attempts + 1
+
+
+FIVE_KINDS: tuple[dict[str, Any], ...] = (
+    {"merge": {"video": {"comments": None}}},
+    {"body": {"errors": [{"message": "service timeout"}], "data": None}, "status": 200},
+    {"status": 503},
+    {"truncate": 0.5},
+    {"merge": {"video": {"comments": None}}},
+)
+
+
+def test_five_bad_answers_to_begin_with_lose_no_comment(twitch: TwitchPeer, tmp_path: Path) -> None:
+    twitch.fresh(seconds=SECONDS, comments=400)
+    for fault in FIVE_KINDS:
+        twitch.fault("comments:", times=1, **fault)
+
+    with pytest.raises(ExternalServiceError):
+        fetched(twitch, tmp_path)
+    _, comments = fetched(twitch, tmp_path)
+
+    assert [comment.id for comment in comments] == expected(count=400)
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"merge": {"video": {"comments": None}}}, {"truncate": 0.5}])
+def test_a_page_that_cannot_be_had_costs_only_what_is_behind_it(
+    twitch: TwitchPeer, tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    twitch.fresh(seconds=SECONDS, comments=COUNT)
+    # The slice from 240 s on, which is 60 s long: its first page by either way.
+    twitch.fault("comments:offset=239", **fault)
+    into = tmp_path / "chat.jsonl"
+
+    with pytest.raises(KlipError):
+        fetched(twitch, tmp_path)
+    summary = fetched_so_far(into, length_s=SECONDS, work=tmp_path, settings=ChatSettings())
+
+    assert summary is not None
+    assert summary.gaps == ((240.0, 300.0),)
+    assert summary.warnings == ("1.0 min of chat are missing: Twitch did not give them out.",)
+    nodes = ChatLog.made("42", SECONDS, COUNT).nodes
+    had = [node["id"] for node in nodes if not 240 <= node["contentOffsetSeconds"] < 300]
+    assert [comment.id for comment in read_comments(into)] == had
+    assert summary.messages == len(had)
+
+
+def test_what_was_had_before_all_failed_is_used_and_the_rest_told(twitch: TwitchPeer, tmp_path: Path) -> None:
+    twitch.fresh(seconds=SECONDS, comments=COUNT)
+    twitch.fault("comments:", skip=6, status=500)
+    into = tmp_path / "chat.jsonl"
+
+    with pytest.raises(ExternalServiceError):
+        fetched(twitch, tmp_path, chat_ranges=1)
+    summary = fetched_so_far(into, length_s=SECONDS, work=tmp_path, settings=ChatSettings(ranges=1))
+
+    assert summary is not None
+    ((start, end),) = summary.gaps
+    assert 0 < start < end == SECONDS
+    comments = list(read_comments(into))
+    assert [comment.id for comment in comments] == expected()[: len(comments)]
+    assert 200 < summary.messages == len(comments)
+    assert f"{(end - start) / 60:.1f} min of chat are missing" in summary.warnings[0]
+
+
+def test_nothing_is_made_of_a_chat_of_which_nothing_came(tmp_path: Path) -> None:
+    into = tmp_path / "chat.jsonl"
+
+    assert fetched_so_far(into, length_s=SECONDS, work=tmp_path, settings=ChatSettings()) is None
+    assert not into.exists()
 
 
 def test_an_empty_chat_gives_an_empty_file_and_a_warning(twitch: TwitchPeer, tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ from functools import partial
 
 from shared import jobs
 from shared.jobs import utc_now
-from shared.redis import keys
 from tests.integration.conftest import Web
 from tests.integration.test_store import new_job
 from tests.peers.receiver import running_receiver
-from workers.delivery.sweep import sweep
 from workers.delivery.webhook_sender import WebhookSender
 from workers.delivery.webhooks import WebhookDelivery
 
@@ -36,7 +34,7 @@ def test_the_list_shows_each_try_and_not_the_job(web: Web) -> None:
         web.store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop")
         sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address}))
         delivery = WebhookDelivery(web.store, sender, public_url="https://klip.example")
-        sweep(web.store.redis, keys.WEBHOOKS_DUE, delivery.deliver)
+        delivery.sweep()
 
     (shown,) = web.http.get("/api/v1/analysis/job1/deliveries").json()["deliveries"]
     assert (shown["type"], shown["state"], shown["url"]) == ("job.cancelled", "pending", receiver.url())

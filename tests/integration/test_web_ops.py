@@ -87,16 +87,16 @@ def _fail() -> None:
 
 def test_reliability_lists_retries_and_breakers(web: Web) -> None:
     web.store.redis.hset("klip:retries", mapping={"twitch": 3, "deepgram": 1})
-    for _ in range(5):
+    for number in range(5):
         with pytest.raises(ConnectionFailed):
-            CircuitBreaker(web.store.redis, "deepgram")(_fail)
+            CircuitBreaker(web.store.redis, "deepgram", about=f"job{number}")(_fail)
 
     answer = web.http.get("/api/v1/reliability").json()
 
     assert answer["retries"] == {"deepgram": 1, "twitch": 3}
     assert list(answer["breakers"]) == ["deepgram"]
     told = answer["breakers"]["deepgram"]
-    assert (told["state"], told["failures"], told["openings"]) == ("open", 5, 1)
+    assert (told["state"], told["failures"], told["failing"], told["openings"]) == ("open", 5, 5, 1)
     assert told["opened_at"].endswith("Z")
 
 
@@ -115,18 +115,17 @@ def test_metrics_count_retries_by_stage_and_reason(web: Web) -> None:
 
 
 def test_metrics_follow_a_breaker_that_opens_and_closes(web: Web) -> None:
-    # Given a service that failed five times, the fifth of which opened its breaker
-    guard = CircuitBreaker(web.store.redis, "deepgram", reset_s=0.001)
-    for _ in range(5):
+    # Given a service that failed for five jobs, the fifth of which opened its breaker
+    for number in range(5):
         with pytest.raises(ConnectionFailed):
-            guard(_fail)
+            CircuitBreaker(web.store.redis, "deepgram", about=f"job{number}")(_fail)
 
     # Then it is told as open
     told = breaker_metrics(web, "deepgram")
     assert (told["open"], told["closed"], told["failures"], told["openings_total"]) == (1, 0, 5, 1)
 
     # And as closed once the service has answered again; the opening stays counted
-    guard(lambda: None)
+    CircuitBreaker(web.store.redis, "deepgram", about="another", reset_s=0.001)(lambda: None)
     told = breaker_metrics(web, "deepgram")
     assert (told["open"], told["closed"], told["failures"], told["openings_total"]) == (0, 1, 0, 1)
 

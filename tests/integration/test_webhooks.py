@@ -1,6 +1,7 @@
 """Webhooks from the change of a job to a receiver's answer: a real Valkey, a real HTTP server."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,11 +15,12 @@ from shared.jobs import Job, utc_now
 from shared.redis import keys, outbox
 from shared.redis.store import JobStore
 from shared.stages import STAGES
+from tests.conftest import wait_until
 from tests.integration.test_store import new_job
 from tests.peers.receiver import Receiver, running_receiver
-from workers.delivery.sweep import now_ms, sweep
+from workers.delivery.sweep import now_ms
 from workers.delivery.webhook_sender import WAITS_S, WebhookSender
-from workers.delivery.webhooks import MAX_KEPT, WebhookDelivery
+from workers.delivery.webhooks import MAX_KEPT, RECEIVER_AT_ONCE, WebhookDelivery
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PUBLIC = "https://klip.example"
@@ -36,10 +38,11 @@ def delivery(store: JobStore, receiver: Receiver) -> WebhookDelivery:
     return WebhookDelivery(store, sender, public_url=PUBLIC)
 
 
-def start(store: JobStore, receiver: Receiver, url: str | None = None) -> Job:
-    store.create(replace(new_job(), callback_url=url or receiver.url()), max_active=100)
+def start(store: JobStore, receiver: Receiver, url: str | None = None, *, job_id: str = "job1") -> Job:
+    job = replace(new_job(), job_id=job_id, fingerprint=job_id, callback_url=url or receiver.url())
+    store.create(job, max_active=1000)
     claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="w", now=utc_now())
-    return store.change("job1", claim, lease="take")
+    return store.change(job_id, claim, lease="take")
 
 
 def cancel(store: JobStore) -> Job:
@@ -56,7 +59,7 @@ def complete(store: JobStore, job: Job, results: dict[str, Any]) -> None:
 
 
 def run_sweep(store: JobStore, delivery: WebhookDelivery) -> None:
-    sweep(store.redis, keys.WEBHOOKS_DUE, delivery.deliver)
+    delivery.sweep()
 
 
 def all_due(store: JobStore) -> None:
@@ -201,6 +204,50 @@ def test_a_receiver_that_drips_is_cut_off_in_time(store: JobStore, receiver: Rec
 
     assert (answer.status, answer.error) == (None, "A server took too long to answer")
     assert receiver.hung_up.wait(10)
+
+
+def test_a_receiver_that_hangs_costs_its_own_deliveries_only(store: JobStore, receiver: Receiver) -> None:
+    # Given 150 events that are due for a receiver that never answers, and behind them five for one that does
+    with running_receiver() as hanging:
+        hanging.usual = "hang"
+        sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=1.5)
+        delivery = WebhookDelivery(store, sender, public_url=PUBLIC)
+        events = [f"hanging{number}" for number in range(150)] + [f"healthy{number}" for number in range(5)]
+        for number, job_id in enumerate(events):
+            start(store, receiver if job_id.startswith("healthy") else hanging, job_id=job_id)
+            (member,) = (str(one) for one in store.redis.zrange(keys.WEBHOOKS_DUE, -1, -1))
+            store.redis.zadd(keys.WEBHOOKS_DUE, {member: number})
+
+        # When they are swept
+        running = threading.Thread(target=delivery.sweep)
+        running.start()
+        wait_until(lambda: len(receiver.received) == 5, seconds=10)
+
+        # Then the healthy one has all of its own while the other one still hangs, and takes no more than its share
+        assert hanging.at_once > 0
+        assert len(hanging.received) <= 2 * RECEIVER_AT_ONCE
+        running.join(30)
+        assert hanging.most_at_once == RECEIVER_AT_ONCE
+        assert len(hanging.received) < len(events)
+
+
+def test_an_event_that_is_due_again_is_tried_while_another_receiver_hangs(store: JobStore, receiver: Receiver) -> None:
+    receiver.answers = [500]
+    with running_receiver() as hanging:
+        hanging.usual = "hang"
+        sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=4)
+        delivery = WebhookDelivery(store, sender, public_url=PUBLIC)
+        start(store, receiver)
+        start(store, hanging, job_id="job2")
+        running = threading.Thread(target=delivery.sweep)
+        running.start()
+        wait_until(lambda: [one["status"] for one in only(store)["tries"]] == [500])
+
+        all_due(store)
+
+        wait_until(lambda: [one["status"] for one in only(store)["tries"]] == [500, 204], seconds=3)
+        assert hanging.at_once > 0
+        running.join(30)
 
 
 def test_a_death_between_post_and_note_delivers_again_under_the_same_id(

@@ -6,6 +6,7 @@ the sound's own clock says 12), so that shifted times and missing bytes show. `G
 (query, bytes, sha256, seconds, status), `POST /_control` switches:
 
     {"faults": [{"times": 2, "skip": 0, "do": {"status": 503, "headers": {"Retry-After": "7"}}}]}
+                                                      with "min_bytes": only for sound of so many bytes or more
     {"reset": true}                                   faults and list
 
 What `do` can say: status (an error with Deepgram's own body; `body` replaces it), headers, slow_s (wait before the
@@ -63,10 +64,12 @@ class World:
         self.faults: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
 
-    def next_fault(self) -> dict[str, Any]:
-        """What the next request gets; {} for the right answer."""
+    def next_fault(self, size: int) -> dict[str, Any]:
+        """What the next request, of so many bytes, gets; {} for the right answer."""
         with self.lock:
             for fault in self.faults:
+                if size < fault.get("min_bytes", 0):
+                    continue
                 if fault.get("skip", 0) > 0:
                     fault["skip"] -= 1
                 elif fault.get("times", 1) > 0:
@@ -189,7 +192,7 @@ class Handler(BaseHTTPRequestHandler):
             "content_type": self.headers.get("Content-Type"),
             "content_length": self.headers.get("Content-Length"),
         }
-        do = self.world.next_fault()
+        do = self.world.next_fault(len(body))
         status, document = self._document(body, query, do)
         seconds = document["metadata"]["duration"] if "metadata" in document else None
         with self.world.lock:

@@ -18,7 +18,10 @@ class Received(NamedTuple):
 
 
 class Receiver(ThreadingHTTPServer):
-    """answers: what the next requests get: a status, (status, headers), or "drip" (a byte now and then, for ever)."""
+    """answers: what the next requests get: a status, (status, headers), or "drip" (a byte now and then, for ever).
+
+    usual: what they get when no answer is left; "hang" is none at all.
+    """
 
     daemon_threads = True
 
@@ -27,6 +30,9 @@ class Receiver(ThreadingHTTPServer):
         self.address = f"127.0.0.1:{self.server_port}"
         self.received: list[Received] = []
         self.answers: list[int | tuple[int, dict[str, str]] | str] = []
+        self.usual: int | str = 204
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
         self.hung_up = threading.Event()
 
     def url(self, path: str = "/hook") -> str:
@@ -45,9 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.path, headers, body))
-        answer = self.server.answers.pop(0) if self.server.answers else 204
-        if answer == "drip":
-            self._drip()
+        answer = self.server.answers.pop(0) if self.server.answers else self.server.usual
+        if answer in ("drip", "hang"):
+            with self._counted():
+                self._drip() if answer == "drip" else self.connection.recv(1)
+            self.close_connection = True
             return
         status, more = answer if isinstance(answer, tuple) else (int(answer), {})
         text = json.dumps({"status": status}).encode()
@@ -58,6 +66,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if status != 204:
             self.wfile.write(text)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        server = self.server
+        with server.lock:
+            server.at_once += 1
+            server.most_at_once = max(server.most_at_once, server.at_once)
+        try:
+            yield
+        finally:
+            with server.lock:
+                server.at_once -= 1
 
     def _drip(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")

@@ -7,8 +7,11 @@ CDN_HOST at it. `GET /_stats` counts, `POST /_control` switches:
     {"link": {"latency_ms": 80, "bytes_per_s": 40000000}} each request and each connection
     {"integrity": ["client id", ...]}                     whose cursor pages fail
     {"faults": [{"match": "segment:chunked/3.ts", "times": 2, "skip": 0, "do": {"status": 502}}]}
-    {"reset": true}                                       counters and faults
+    {"plans": {"segment:audio_only/3.ts": [null, {"status": 503}]}}  what the next answers to keys that begin so do
+                                                                     wrong, null nothing; instead of what was planned
+    {"reset": true}                                       counters, faults and plans
 
+A fault with a "vod" is for that VOD's requests only.
 What `match` is found in: `gql:metadata`, `gql:token`, `comments:offset=12`, `comments:cursor=...`, `usher:ID`,
 `playlist:RENDITION`, `segment:RENDITION/FILE`. What `do` can say: status, headers, body (JSON or text), merge (members
 laid over the right answer's `data`), stall_s (send half, then wait), truncate (send this share, then hang up), told
@@ -55,6 +58,7 @@ class World:
 
     def reset(self) -> None:
         self.faults: list[dict[str, Any]] = []
+        self.plans: dict[str, list[dict[str, Any] | None]] = {}
         self.counts: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
@@ -71,6 +75,7 @@ class World:
             for vod in given.get("vods", ()):
                 self.add(vod)
             self.faults += [{"skip": 0, "times": 1_000_000, **fault} for fault in given.get("faults", ())]
+            self.plans = given.get("plans", self.plans)
             self.link = given.get("link", self.link)
             self.integrity = given.get("integrity", self.integrity)
 
@@ -79,11 +84,14 @@ class World:
             found = {"counts": dict(self.counts), "bytes": dict(self.sent), "keys": dict(self.keys)}
             return {**found, "first_segment_at": self.first_segment_at}
 
-    def fault(self, key: str) -> dict[str, Any]:
+    def fault(self, key: str, vod: str = "") -> dict[str, Any]:
         """What to do wrong with this request."""
         with self.lock:
+            planned = next((plan for begin, plan in self.plans.items() if key.startswith(begin) and plan), None)
+            if planned is not None:
+                return dict(planned.pop(0) or {})
             for fault in self.faults:
-                if fault["match"] in key and fault["times"] > 0:
+                if fault["match"] in key and fault.get("vod", vod) == vod and fault["times"] > 0:
                     if fault["skip"] > 0:
                         fault["skip"] -= 1
                         continue
@@ -163,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
         for call in calls:
             kind, key, found = self.operation(call, client)
             self.world.saw(kind, key)
-            fault = self.world.fault(key)
+            fault = self.world.fault(key, vod_of(call))
             if "merge" in fault:
                 found = {"data": fault["merge"]} if fault["merge"] is None else merged(found, {"data": fault["merge"]})
             elif fault:
@@ -236,7 +244,7 @@ class Handler(BaseHTTPRequestHandler):
         vod = self.world.vods.get(video_id)
         key = f"usher:{video_id}"
         self.world.saw("usher", key)
-        fault = self.world.fault(key)
+        fault = self.world.fault(key, video_id)
         token = json.loads(query.get("nauth", ["{}"])[0]).get("t")
         if vod is None or vod.access in ("deleted", "unlisted"):
             self.answer(json.dumps([{"type": "error", "error": "Not found", "error_code": "not_found"}]), 404, fault)
@@ -253,7 +261,7 @@ class Handler(BaseHTTPRequestHandler):
         playlist = file == "index-dvr.m3u8"
         key = f"playlist:{name}" if playlist else f"segment:{name}/{file}"
         self.world.saw("playlist" if playlist else "segment", key)
-        fault = self.world.fault(key)
+        fault = self.world.fault(key, video_id)
         if vod is None or rendition is None:
             self.answer("not here", 404, fault)
         elif not self.world.token_good(vod, token, used=not playlist):
@@ -340,6 +348,13 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(ahead)
         if stall_s := fault.get("stall_s"):
             time.sleep(stall_s)
+
+
+def vod_of(call: dict[str, Any]) -> str:
+    """The VOD that a GraphQL call is about."""
+    variables = call.get("variables") or {}
+    match = re.search(r'video\(id:\s*"(\d+)"\)', call.get("query") or "")
+    return match[1] if match else str(variables.get("videoID") or variables.get("vodID") or "")
 
 
 def merged(base: Any, over: Any) -> Any:

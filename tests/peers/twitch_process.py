@@ -39,8 +39,9 @@ class TwitchPeer:
         """No faults, counters at 0, and one VOD, number 42 unless told otherwise."""
         self.control(reset=True, link={}, integrity=[WEB_CLIENT], vods=[{"id": "42", **vod}])
 
-    def fault(self, match: str, *, times: int = 1_000_000, skip: int = 0, **do: Any) -> None:
-        self.control(faults=[{"match": match, "times": times, "skip": skip, "do": do}])
+    def fault(self, match: str, *, times: int = 1_000_000, skip: int = 0, vod: str | None = None, **do: Any) -> None:
+        only = {} if vod is None else {"vod": vod}
+        self.control(faults=[{"match": match, "times": times, "skip": skip, "do": do, **only}])
 
     def stats(self) -> dict[str, Any]:
         found: dict[str, Any] = requests.get(f"{self.base}/_stats", timeout=30).json()

@@ -60,7 +60,7 @@ def chat(tmp_path: Path) -> Import:
 def test_a_full_record_keeps_all_that_is_known(chat: Import) -> None:
     summary, comments = chat.records(FULL)
 
-    assert summary == (1, ())
+    assert summary == ChatSummary(1, ())
     assert comments == [
         Comment("abc-1", 12.5, "ann", "gg Kappa", (Emote("25", "Kappa"),), ("subscriber", "moderator"), 100)
     ]
@@ -97,13 +97,13 @@ def test_a_repeated_id_is_dropped_and_told(chat: Import) -> None:
     summary, comments = chat.records(comment(5, "a", _id="x"), comment(1, "b", _id="y"), comment(2, "c", _id="x"))
 
     assert [c.text for c in comments] == ["b", "a"]
-    assert summary == (2, ("1 comments stood in the chat file twice.",))
+    assert summary == ChatSummary(2, ("1 comments stood in the chat file twice.",))
 
 
 def test_equal_comments_without_ids_are_all_kept_with_ids_of_their_own(chat: Import) -> None:
     summary, comments = chat.records(comment(1, "LUL"), comment(1, "LUL"), comment(1, "LUL"))
 
-    assert summary == (3, ())
+    assert summary == ChatSummary(3, ())
     assert len({c.id for c in comments}) == 3
 
 
@@ -172,7 +172,7 @@ def test_plain_gzip_and_bare_lists_are_told_apart_by_content(chat: Import) -> No
 
 
 def test_an_empty_chat_is_no_failure(chat: Import) -> None:
-    assert chat.bytes(b'{"comments": []}') == (0, ("The chat file holds no comments.",))
+    assert chat.bytes(b'{"comments": []}') == ChatSummary(0, ("The chat file holds no comments.",))
     assert chat.into.read_bytes() == b""
 
 

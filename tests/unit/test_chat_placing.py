@@ -41,7 +41,7 @@ def imported(tmp_path: Path) -> Import:
 @pytest.fixture
 def plain(imported: Import) -> list[Comment]:
     summary, comments = imported(SAMPLE, Recording(SAMPLE_S))
-    assert summary == (659, ())
+    assert summary == ChatSummary(659, ())
     return comments
 
 
@@ -142,7 +142,7 @@ def test_the_offset_brings_the_chat_back(imported: Import, plain: list[Comment],
     summary, comments = imported(sample(late_s), Recording(SAMPLE_S, chat_offset_s=-late_s))
 
     assert comments == plain
-    assert summary == (659, ())
+    assert summary == ChatSummary(659, ())
 
 
 def test_the_offset_comes_on_top_of_a_trimmed_chats_start(imported: Import, plain: list[Comment]) -> None:
@@ -178,3 +178,12 @@ def test_names_and_texts_that_look_like_fields_are_not_moved(imported: Import) -
     _, comments = imported({"comments": [record]}, Recording(SAMPLE_S, chat_offset_s=2))
 
     assert comments == [Comment(text, 3.0, text, text)]
+
+
+@pytest.mark.usefixtures("plain")
+def test_gaps_move_with_the_comments_and_stay_inside_the_recording(imported: Import) -> None:
+    gaps = ((0.0, 30.0), (60.0, 90.0), (150.0, SAMPLE_S))
+
+    moved = shift_chat(imported.into, ChatSummary(659, (), gaps), Recording(SAMPLE_S, None, -40.0)).gaps
+
+    assert moved == ((20.0, 50.0), (110.0, SAMPLE_S - 40.0))

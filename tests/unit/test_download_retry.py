@@ -101,3 +101,31 @@ def test_work_is_given_up_when_trying_cannot_help(error: Exception, tries: int) 
 def test_impossible_policies_are_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         RetryPolicy(attempts=-1)
+
+
+def test_a_bare_429_is_waited_for_as_any_other_trouble() -> None:
+    results = iter([RateLimitExceeded(), None])
+    waits: list[float] = []
+
+    def work() -> None:
+        if error := next(results):
+            raise error
+
+    policy = RetryPolicy(attempts=1, base_s=1, cap_s=10, kind="fixed")
+    call_with_retry(work, policy=policy, retry_on=RETRIED, sleep=waits.append)
+    assert waits == [1]
+
+
+def test_no_try_begins_when_the_time_is_over() -> None:
+    tries = 0
+
+    def work() -> None:
+        nonlocal tries
+        tries += 1
+        raise NetworkTimeout
+
+    policy = RetryPolicy(attempts=100, base_s=0.02, cap_s=0.02, kind="fixed", within_s=0.1)
+    with pytest.raises(NetworkTimeout):
+        call_with_retry(work, policy=policy, retry_on=RETRIED)
+
+    assert 2 <= tries <= 5

@@ -16,14 +16,15 @@ from shared.errors import (
     TranscriptionServiceError,
     UnclassifiedError,
     UnsupportedFormat,
+    VideoNotReady,
 )
 from shared.jobs import Job
 from shared.net.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, ROOM
-from tasks.stage import MAX_CIRCUIT_WAIT_S, wait_s
+from tasks.retries import MAX_CIRCUIT_WAIT_S, MAX_OWN_TROUBLE_S, OUTLAST_S, failure_of, is_final, wait_s
 from tests.unit.test_jobs import new_job
 
 
-@pytest.mark.parametrize("error", [UnsupportedFormat(), UnclassifiedError()])
+@pytest.mark.parametrize("error", [UnsupportedFormat(), VideoNotReady()])
 def test_what_another_try_cannot_help_is_not_tried_again(error: KlipError) -> None:
     assert wait_s(new_job(), error) is None
 
@@ -86,6 +87,46 @@ def test_a_stage_that_worked_for_a_while_since_its_wait_may_wait_again() -> None
     job = put_off(new_job(), seconds_ago=MAX_CIRCUIT_WAIT_S + 1)
 
     assert wait_s(job, CircuitOpen(retry_after_s=60)) is not None
+
+
+def test_what_nobody_foresaw_is_tried_once_more() -> None:
+    job = new_job()
+    assert wait_s(job, UnclassifiedError()) is not None
+
+    again = tried(job, UnclassifiedError(), seconds_ago=5)
+
+    assert is_final(again, UnclassifiedError())
+    assert not is_final(tried(job, NetworkTimeout(), seconds_ago=5), UnclassifiedError())
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(NetworkTimeout(), 3), (ExternalServiceError(), 4)])
+def test_a_bad_minute_is_outlasted_and_a_calm_one_used_soon(error: KlipError, attempts: int) -> None:
+    waits = [wait_s(replace(new_job(), tries=tries), error) or 0 for tries in range(attempts)]
+
+    assert sum(waits) >= OUTLAST_S * (attempts - 1)
+    assert max(waits) <= OUTLAST_S
+
+
+def test_a_service_that_fails_for_this_job_alone_is_not_waited_for_as_one_that_is_down() -> None:
+    error = CircuitOpen(retry_after_s=60, alone=True)
+    job = tried(new_job(), ExternalServiceError("Twitch answered with status 500."), seconds_ago=70)
+    assert wait_s(put_off(job, seconds_ago=65), error) is not None
+
+    late = tried(new_job(), ExternalServiceError("Twitch answered with status 500."), seconds_ago=MAX_OWN_TROUBLE_S)
+    for ago in (145, 90, 40):
+        late = put_off(late, seconds_ago=ago)
+
+    assert is_final(late, error)
+    assert not is_final(late, CircuitOpen(retry_after_s=60))
+    told = failure_of(late, error)
+    assert (type(told), told.detail) == (ExternalServiceError, "Twitch answered with status 500.")
+
+
+def tried(job: Job, error: KlipError, *, seconds_ago: float) -> Job:
+    """The job after it met the error then."""
+    when = jobs.moved(jobs.utc_now(), -seconds_ago)
+    held = replace(job, holder="w1")
+    return jobs.put_back(held, token=held.token, error=error, delay_s=1, now=when)
 
 
 def put_off(job: Job, *, seconds_ago: float) -> Job:

@@ -1,6 +1,7 @@
 """The analyze stage: from chat, sound and words to the 1 s timeline, the segments and the summaries."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,10 +32,18 @@ class Analysis(NamedTuple):
 
 
 def analyze_recording(
-    *, chat: Path | None, audio: Path, transcript: Path | None, duration_s: float, into: Path, progress: Progress
+    *,
+    chat: Path | None,
+    audio: Path,
+    transcript: Path | None,
+    duration_s: float,
+    into: Path,
+    progress: Progress,
+    chat_gaps: Sequence[Sequence[float]] = (),
 ) -> Analysis:
     """Measure the recording and write timeline.json, waveform.json and segments.csv to `into`.
 
+    chat_gaps: seconds [start, end) whose comments could not be had.
     Raises UnsupportedFormat when the sound can't be read or the recording's length makes no sense.
     """
     if not 0 < duration_s <= MAX_SECONDS:
@@ -54,6 +63,7 @@ def analyze_recording(
         duration_s=duration_s,
         progress=lambda done: progress(measured + (_FUSED - measured) * done),
     )
+    timeline.chat_gaps = [list(gap) for gap in chat_gaps]
     progress(_FUSED)
     write_timeline(timeline, into / TIMELINE.name)
     _write_waveform(sound, into / WAVEFORM.name)

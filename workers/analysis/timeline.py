@@ -30,6 +30,7 @@ class Timeline:
     columns: dict[str, Floats]
     z: dict[str, Floats]
     warnings: list[str] = field(default_factory=list)
+    chat_gaps: list[list[float]] = field(default_factory=list)  # seconds [start, end] whose comments could not be had
 
     @property
     def seconds(self) -> int:
@@ -48,6 +49,7 @@ def write_timeline(timeline: Timeline, into: Path) -> None:
         "chat_lag_seconds": timeline.chat_lag_s if timeline.chat_lag_measured else None,
         "chat_lag_used_seconds": timeline.chat_lag_s,
         "measured": {"chat": timeline.has_chat, "sound": timeline.has_sound, "words": timeline.has_words},
+        "chat_gaps": timeline.chat_gaps,
         "warnings": timeline.warnings,
     }
     with into.open("w", encoding="utf-8") as file:
@@ -81,6 +83,7 @@ def read_timeline(path: Path) -> Timeline:
             columns={name: np.array(values, dtype=float) for name, values in document["columns"].items()},
             z={name: np.array(values, dtype=float) for name, values in document["z"].items()},
             warnings=[str(line) for line in document["warnings"]],
+            chat_gaps=[[float(edge) for edge in gap] for gap in document["chat_gaps"]],
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnsupportedFormat("The timeline is not in the expected form.") from error

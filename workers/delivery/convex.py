@@ -17,7 +17,7 @@ from convex import ConvexError
 from shared.errors import ExternalServiceError, KlipError, RateLimitExceeded
 from shared.net.edges import asked_wait_s, status_error
 from shared.net.egress import convert
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import CallFor, unguarded
 
 TIMEOUT_S = (3.05, 10.0)  # to connect, and between two bytes
 MAX_ANSWER_BYTES = 2**20
@@ -48,11 +48,11 @@ class ValidatorRefused(FunctionFailed):
 class ConvexClient:
     """Calls functions of one deployment with its deploy key. May be used by several threads.
 
-    call: what each request goes through, such as a circuit breaker.
+    call_for: what a request goes through, such as a circuit breaker, by the job that it is about.
     """
 
-    def __init__(self, url: str, deploy_key: str, *, call: Call = unguarded) -> None:
-        self._url, self._call = url.rstrip("/"), call
+    def __init__(self, url: str, deploy_key: str, *, call_for: CallFor = lambda _job_id: unguarded) -> None:
+        self._url, self._call_for = url.rstrip("/"), call_for
         self._headers = {"Authorization": f"Convex {deploy_key}", "Accept": "application/json"}
         self._local = threading.local()
 
@@ -71,7 +71,8 @@ class ConvexClient:
 
     def _run(self, kind: Literal["query", "mutation"], path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401
         body = {"path": path, "args": convex_to_json(args), "format": "convex_encoded_json"}
-        return _value(self._call(lambda: self._post(f"{self._url}/api/{kind}", body)))
+        call = self._call_for(str(args.get("jobId", path)))
+        return _value(call(lambda: self._post(f"{self._url}/api/{kind}", body)))
 
     def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
         try:

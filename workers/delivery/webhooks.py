@@ -1,7 +1,9 @@
 """Delivering webhooks: what is due stands in `shared.redis.outbox`, `tasks.delivery` sweeps it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.jobs import Job, iso_of_ms
 from shared.log import logger
@@ -9,10 +11,11 @@ from shared.redis import keys, outbox
 from shared.redis.locks import held
 from shared.redis.script import Script
 from shared.redis.store import JobStore
-from workers.delivery.sweep import LOCK_S, now_ms
+from workers.delivery.sweep import LOCK_S, now_ms, sweep
 from workers.delivery.webhook_sender import GONE, WAITS_S, Answer, WebhookSender, payload
 
 MAX_KEPT = 100  # events of one job
+RECEIVER_AT_ONCE = 2
 MAX_RETRY_AFTER_S = 6 * 3600
 log = logger("klipstream.webhooks")
 
@@ -22,6 +25,25 @@ class WebhookDelivery:
 
     def __init__(self, store: JobStore, sender: WebhookSender, *, public_url: str) -> None:
         self._redis, self._sender, self._public_url = store.redis, sender, public_url
+
+    def sweep(self) -> None:
+        """Try every event that is due. One that hangs takes no more than RECEIVER_AT_ONCE threads from the others."""
+        sweep(
+            self._redis,
+            keys.WEBHOOKS_DUE,
+            self.deliver,
+            lanes_of=self._receivers,
+            lane_width=RECEIVER_AT_ONCE,
+        )
+
+    def _receivers(self, members: Sequence[str]) -> list[str]:
+        """Host and port of each event's receiver."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for member in members:
+                job_id, _, event_id = member.partition("/")
+                pipe.hget(keys.webhooks(job_id), event_id)
+            records = pipe.execute()
+        return [urlsplit(json.loads(text)["url"]).netloc.lower() if text else "" for text in records]
 
     def deliver(self, member: str) -> None:
         """Try the event `JOB/EVENT` once."""

@@ -45,6 +45,9 @@ class Page(NamedTuple):
 class NoComments(ExternalServiceError):
     """Twitch answered without comments, which it does now and then and for chats that are switched off."""
 
+    def __init__(self) -> None:
+        super().__init__("Twitch answered without any chat; it may be switched off.")
+
 
 class CursorRefused(ExternalServiceError):
     """Twitch does not let this client page by cursor."""

@@ -1,6 +1,7 @@
 """A finished `chat.jsonl` moved in time, and what of it lies outside the recording."""
 
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,22 @@ from workers.download.sources import ChatSummary
 
 def shift_chat(path: Path, summary: ChatSummary, recording: Recording) -> ChatSummary:
     """Move the comments of `path` by the recording's chat offset; those before its start go, and all outside are told.
+    Its gaps move with it.
 
     summary: of the chat as it is. Its own warnings stay.
     """
     times = _moved(path, recording.chat_offset_s) if recording.chat_offset_s else _times(path)
     found = outside(np.frombuffer(times, dtype=np.float64), recording)
-    return ChatSummary(found.total - found.before, (*outside_warnings(found, recording), *summary.warnings))
+    warnings = (*outside_warnings(found, recording), *summary.warnings)
+    return ChatSummary(found.total - found.before, warnings, tuple(_moved_gaps(summary, recording)))
+
+
+def _moved_gaps(summary: ChatSummary, recording: Recording) -> Iterator[tuple[float, float]]:
+    for start, end in summary.gaps:
+        start, end = (max(0.0, edge + recording.chat_offset_s) for edge in (start, end))
+        end = end if recording.duration_s is None else min(end, recording.duration_s)
+        if start < end:
+            yield start, end
 
 
 def _times(path: Path) -> "array[float]":

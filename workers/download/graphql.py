@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import Calls, all_unguarded
 from workers.download.http import Session, check_status, json_of, send
 
 GQL_URL = "https://gql.twitch.tv/gql"
 SERVICE = "Twitch"
-TIMEOUT_S = (10.0, 20.0)
+BREAKER = "twitch:graphql"
+TIMEOUT_S = (10.0, 15.0)
 MAX_TEXT = 500
 UNKNOWN_QUERY = "PersistedQueryNotFound"
 _INTEGRITY = "integrity"
@@ -53,20 +54,20 @@ class Metadata(NamedTuple):
 
 
 class Graphql:
-    """Calls by one client id; shared by threads. guard: what each call goes through, such as a circuit breaker."""
+    """Calls by one client id; shared by threads. calls: what they go through, such as circuit breakers."""
 
-    def __init__(self, session: Session, *, client_id: str, guard: Call = unguarded) -> None:
+    def __init__(self, session: Session, *, client_id: str, calls: Calls = all_unguarded) -> None:
         self._session = session
         self._client_id = client_id
-        self._guard = guard
+        self._calls = calls
 
-    def call(self, body: Mapping[str, Any], *, client_id: str | None = None) -> dict[str, Any]:
-        """The `data` of the answer.
+    def call(self, body: Mapping[str, Any], *, client_id: str | None = None, shared: bool = False) -> dict[str, Any]:
+        """The `data` of the answer. shared: whether every job makes such a call.
 
         Raises CallRefused and GraphqlRefused for errors without data, PermissionDenied for a client id that is not
         known, RateLimitExceeded, ExternalServiceError, CircuitOpen and the network errors.
         """
-        return self._guard(lambda: self._ask(body, client_id or self._client_id))
+        return self._calls(BREAKER, shared=shared)(lambda: self._ask(body, client_id or self._client_id))
 
     def _ask(self, body: Mapping[str, Any], client_id: str) -> dict[str, Any]:
         headers = {"Client-ID": client_id, "Accept": "application/json"}
@@ -113,7 +114,7 @@ def text_of(value: object, limit: int = MAX_TEXT) -> str | None:
 
 def metadata_of(graphql: Graphql, video_id: str) -> Metadata:
     """What Twitch says about a video. Raises VideoNotFound when it knows none, else as `Graphql.call`."""
-    data = graphql.call({"query": _METADATA_QUERY.format(video_id=video_id), "variables": {}})
+    data = graphql.call({"query": _METADATA_QUERY.format(video_id=video_id), "variables": {}}, shared=True)
     video = data.get("video")
     if not isinstance(video, dict):
         raise VideoNotFound("Twitch has no video of this number; it may have been deleted.")

@@ -13,7 +13,7 @@ from urllib3.exceptions import ProtocolError
 
 from shared.errors import Cancelled, ConnectionFailed, NetworkTimeout, UnsupportedFormat, VideoSizeExceeded
 from shared.net.retry import RetryPolicy, call_with_retry
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import CallFor, unguarded
 from workers.download.http import RETRIED, Session, check_status, converted_errors, send
 from workers.download.ledger import Kind
 from workers.download.playlist import Resource, Segment
@@ -38,8 +38,8 @@ SEGMENT_RETRY = RetryPolicy(attempts=5, base_s=0.5, cap_s=15)
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """at_once: segments on their way together.  connect_s, read_s: to connect, and between two bytes.  call: what each
-    try to fetch a segment goes through, such as a circuit breaker.
+    """at_once: segments on their way together.  connect_s, read_s: to connect, and between two bytes.  call_for: what
+    each try to fetch from an address goes through, such as a circuit breaker.
 
     Sized for a CDN that gives 18 MB/s to one connection and about 50 to several.
     """
@@ -49,7 +49,7 @@ class FetchSettings:
     read_s: float = 20.0
     stall_s: float = STALL_WINDOW_S
     retry: RetryPolicy = SEGMENT_RETRY
-    call: Call = unguarded
+    call_for: CallFor = lambda _address: unguarded
 
 
 class Fetched(NamedTuple):
@@ -212,7 +212,7 @@ class SegmentFetcher:
 
     def _read(self, resource: Resource, buffer: Buffer) -> int:
         """Fill `buffer` and return the status. Raises unless the body is whole or the status is one of GONE."""
-        return self._settings.call(lambda: self._read_once(resource, buffer))
+        return self._settings.call_for(resource.url)(lambda: self._read_once(resource, buffer))
 
     def _read_once(self, resource: Resource, buffer: Buffer) -> int:
         end = "" if resource.length is None else resource.offset + resource.length - 1
@@ -221,7 +221,7 @@ class SegmentFetcher:
             if status in GONE:
                 return status
             check_status(response, SERVICE)
-            if status not in (200, 206) or "Content-Encoding" in response.headers:
+            if status not in ((200, 206) if end else (200,)) or "Content-Encoding" in response.headers:
                 raise ConnectionFailed(f"{SERVICE} gave an answer that can't be used.")
             whole = self._read_body(response, buffer, resource.offset + (resource.length or 0) if end else None)
         if resource.length is not None and status == 200:
@@ -303,8 +303,9 @@ def _fits(resource: Resource, buffer: Buffer) -> bool:
 
 
 def looks_whole(data: memoryview) -> bool:
-    """Whether a segment ends where its format says: whole TS packets, or whole MP4 boxes. Other formats pass."""
-    if not len(data):
+    """Whether a segment ends where its format says: whole TS packets, or whole MP4 boxes. Other formats pass, but no
+    page that tells of an error."""
+    if not len(data) or data[0] in b"<{[":
         return False
     if data[0] == 0x47:
         return len(data) % TS_PACKET_BYTES == 0 and data[len(data) - TS_PACKET_BYTES] == 0x47

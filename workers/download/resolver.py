@@ -1,6 +1,7 @@
 """From a VOD's number to its playlists, with streamlink's Twitch plugin; or to the reason why there are none."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import NamedTuple, TypeVar
@@ -13,26 +14,38 @@ from streamlink.session.session import Streamlink
 from streamlink.stream.hls.hls import HLSStream
 
 from shared.errors import (
+    CircuitOpen,
     ExternalServiceError,
     KlipError,
+    NetworkTimeout,
     RateLimitExceeded,
     VideoUnavailable,
 )
-from shared.net.egress import Egress, convert, restrict
+from shared.net.egress import Egress, EgressAdapter, convert, restrict, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry, parse_retry_after
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import Call, Calls, all_unguarded
+from shared.redis.breaker_adapter import BreakerAdapter
+from workers.download.graphql import BREAKER as GRAPHQL
+from workers.download.graphql import GQL_URL
 from workers.download.hls_recording import Playlist, Purpose
 from workers.download.http import RETRIED, check_status, send
 from workers.download.playlist import Rendition, by_picture, by_sound, parse_media, renditions_of
 
 USHER = "usher.ttvnw.net"
 VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # where VODs and their playlists are
-PLAYLIST_TIMEOUT_S = (10.0, 20.0)
+PLAYLIST_TIMEOUT_S = (10.0, 15.0)
+STREAMLINK_TIMEOUT_S = 15.0
+RESOLVE_S = 20.0  # streamlink asks for the playlist of each rendition, whatever became of the ones before
 CONNECTIONS = 16
+MAX_HOST = 253
 NOBODYS = "Twitch lets nobody play this video; it is private or has been deleted."
 # In the order Twitch prefers for sources of more than 1080 lines or less than 6 Mbit/s; without, they are not listed.
 CODECS = ["av1", "h265", "h264"]
 T = TypeVar("T")
+
+
+class _Adapter(BreakerAdapter, EgressAdapter):
+    """Where requests may go, each through a circuit breaker."""
 
 
 class _Answer(NamedTuple):
@@ -48,10 +61,9 @@ def is_twitch_host(host: str) -> bool:
 
 
 class Resolver:
-    """Finds the playlists of one VOD; keeps the session that segments are fetched with.
+    """Finds the playlists of one VOD; keeps the session that all but streamlink's own requests are made with.
 
-    portrait: renditions higher than wide come first.  call: what each request goes through, such as a circuit breaker;
-    streamlink's for a token and the playlist are one.
+    portrait: renditions higher than wide come first.  calls: what each request goes through, such as circuit breakers.
     """
 
     def __init__(
@@ -63,20 +75,25 @@ class Resolver:
         max_hours: float,
         portrait: bool = False,
         retry: RetryPolicy = EXTERNAL,
-        call: Call = unguarded,
+        calls: Calls = all_unguarded,
     ) -> None:
         self._video_id = video_id
         self._client_id = client_id
         self._max_s = max_hours * 3600
         self._portrait = portrait
         self._retry = retry
-        self._call = call
+        self._calls = calls
         self._answers: list[_Answer] = []
+        self._not_asked: KlipError | None = None
+        self._resolve_until = 0.0
         egress = Egress(allowed=lambda host: is_twitch_host(host) or host in host_map, host_map=host_map)
-        self._streamlink = Streamlink({"no-plugin-cache": True})
-        self.session: requests.Session = self._streamlink.http
-        restrict(self.session, egress, connections=CONNECTIONS)
-        self.session.hooks["response"].append(self._note)
+        self._streamlink = Streamlink({"no-plugin-cache": True, "http-timeout": STREAMLINK_TIMEOUT_S})
+        # streamlink takes its requests' answers apart itself, so theirs are looked at one by one, as they pass.
+        adapter = _Adapter(self._call_of_streamlink, egress=egress)
+        restrict(self._streamlink.http, egress, adapter=adapter)
+        self._streamlink.http.hooks["response"].append(self._note)
+        self.session = restricted_session(egress, connections=CONNECTIONS)
+        self.session.headers.update(self._streamlink.http.headers)
 
     def renditions(self) -> list[Rendition]:
         """Every rendition, with fresh tokens.
@@ -107,13 +124,35 @@ class Resolver:
                 return None
             return response.content.decode("utf-8-sig", errors="replace"), response.url
 
-        return self._tried(get)
+        return self._tried(lambda: self.call_for(url)(get))
+
+    def call_for(self, url: str) -> Call:
+        """What a request to an address of Twitch's goes through."""
+        host = (urlsplit(url).hostname or "")[:MAX_HOST]
+        if host == urlsplit(GQL_URL).hostname:
+            return self._calls(GRAPHQL, shared=True)
+        return self._calls("twitch:usher", shared=True) if host == USHER else self._calls(f"twitch:cdn:{host}")
+
+    def _call_of_streamlink(self, url: str) -> Call:
+        """As `call_for`; why a request was not made is kept, for streamlink takes a rendition less for an answer."""
+
+        def call(work: Callable[[], T], /, *, probe: Callable[[], object] | None = None) -> T:
+            try:
+                if time.monotonic() > self._resolve_until:
+                    raise NetworkTimeout("Twitch took too long to give out the playlists of this video.")
+                return self.call_for(url)(work, probe=probe)
+            except (NetworkTimeout, CircuitOpen) as error:
+                self._not_asked = error
+                raise
+
+        return call
 
     def _tried(self, request: Callable[[], T]) -> T:
-        return call_with_retry(lambda: self._call(request), policy=self._retry, retry_on=RETRIED)
+        return call_with_retry(request, policy=self._retry, retry_on=RETRIED)
 
     def _renditions_once(self) -> list[Rendition]:
         self._answers.clear()
+        self._not_asked, self._resolve_until = None, time.monotonic() + RESOLVE_S
         _, plugin, url = self._streamlink.resolve_url_no_redirect(f"https://www.twitch.tv/videos/{self._video_id}")
         options = Options({"api-header": [("Client-ID", self._client_id)], "supported-codecs": CODECS})
         try:
@@ -135,6 +174,8 @@ class Resolver:
 
     def _reason(self, error: StreamlinkError | None) -> KlipError:
         """Why there are no streams."""
+        if self._not_asked is not None:
+            return self._not_asked
         if error is not None and (known := _known_cause(error)) is not None:
             return known
         asked = [answer for answer in self._answers if answer.host == USHER]

@@ -9,8 +9,11 @@ from workers.media.audio_track import Sound
 
 
 class ChatSummary(NamedTuple):
+    """gaps: seconds [start, end) of the recording whose comments could not be had."""
+
     messages: int
     warnings: tuple[str, ...] = ()
+    gaps: tuple[tuple[float, float], ...] = ()
 
 
 class Part(NamedTuple):

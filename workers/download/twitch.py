@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,10 +10,10 @@ from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSi
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
 from shared.records import Measured, Video
-from shared.redis.breaker import Call, unguarded
+from shared.redis.breaker import Calls, all_unguarded
 from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
-from workers.download.hls import SEGMENT_RETRY, FetchSettings
+from workers.download.hls import FetchSettings
 from workers.download.hls_recording import HlsRecording
 from workers.download.http import RETRIED
 from workers.download.resolver import Resolver
@@ -21,6 +22,9 @@ from workers.download.vod_chat import ChatSettings, fetch_chat
 from workers.media.audio_track import Sound
 from workers.media.sound_choice import check_track
 
+# Short: the worker waits with it, and what goes on for longer is the stage's to wait for. Long enough for one timeout.
+REQUEST_RETRY = replace(EXTERNAL, within_s=20)
+SEGMENT_RETRY = RetryPolicy(attempts=8, base_s=0.5, cap_s=4, within_s=10)
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
 
 
@@ -30,8 +34,8 @@ class TwitchSource:
     max_hours: longer ones are refused.  audio_track: None, or 1, the only one.  portrait: renditions higher than wide
     come first.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
     fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
-    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  call: what each request goes through,
-    such as a circuit breaker.
+    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  calls: what each request goes
+    through, such as circuit breakers.
     """
 
     def __init__(
@@ -46,10 +50,10 @@ class TwitchSource:
         segments_at_once: int = 6,
         chat_ranges: int = 4,
         min_free_bytes: int = 1 << 30,
-        retry: RetryPolicy = EXTERNAL,
+        retry: RetryPolicy = REQUEST_RETRY,
         segment_retry: RetryPolicy = SEGMENT_RETRY,
-        read_timeout_s: float = 20.0,
-        call: Call = unguarded,
+        read_timeout_s: float = 15.0,
+        calls: Calls = all_unguarded,
     ) -> None:
         if not (video_id.isascii() and video_id.isdigit()):
             raise ValueError("A VOD is named by its number.")
@@ -65,13 +69,18 @@ class TwitchSource:
             max_hours=max_hours,
             portrait=portrait,
             retry=retry,
-            call=call,
+            calls=calls,
         )
-        self._graphql = Graphql(self._resolver.session, client_id=client_id, guard=call)
+        self._graphql = Graphql(self._resolver.session, client_id=client_id, calls=calls)
         self._recording = HlsRecording(
             self._resolver.session,
             self._resolver.load,
-            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry, read_s=read_timeout_s, call=call),
+            settings=FetchSettings(
+                at_once=segments_at_once,
+                retry=segment_retry,
+                read_s=read_timeout_s,
+                call_for=self._resolver.call_for,
+            ),
             min_free_bytes=min_free_bytes,
             replacement=muted_address,
         )

@@ -1,38 +1,32 @@
 """The chat of a VOD: slices of its time fetched several at once, spooled to disk, joined without doubles.
 
-A slice is half-open in time, so none of its comments belongs to another. After a kill each slice goes on behind the
-last page that its ledger says is written.
+A slice is half-open in time, so none of its comments belongs to another.
 """
 
 import json
-import shutil
 import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-from shared.atomic import written_whole
-from shared.errors import Cancelled, ChatUnavailable, ExternalServiceError
+from shared.errors import Cancelled, ExternalServiceError
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
 from workers.chatlog import Comment, read_comments, write_comment
 from workers.download.chat_pages import ChatPages, CursorRefused, NoComments, Page, Position
+from workers.download.chat_slices import Slice, SliceFiles, State, cut, join, load, slices_of, spool_path
 from workers.download.graphql import Graphql
 from workers.download.http import RETRIED
 from workers.download.ledger import disk_errors
 from workers.download.sources import ChatSummary
 
-SLICES_PER_RANGE = 8  # finer slices than ranges: busy hours would leave the others waiting
-MIN_SLICE_S = 60
-MAX_SLICES = 512
 MAX_COMMENTS = 20_000_000
 MAX_IDLE_PAGES = 2000  # without a new comment, one after another
 REMEMBERED_IDS = 5000  # doubles are on neighbouring pages
 TICK_S = 0.5
-COPY_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,37 +35,6 @@ class ChatSettings:
 
     ranges: int = 4
     retry: RetryPolicy = EXTERNAL
-
-
-class Slice(NamedTuple):
-    """Seconds [begin, end) of the recording; the last one has no end, for comments after the video's."""
-
-    number: int
-    begin: int
-    end: int | None
-
-
-class State(NamedTuple):
-    """How far a slice is: the next page, and the size of its spool.
-
-    crowded: seconds that may miss comments.  mixed: its comments did not come in the order of their times.
-    """
-
-    position: Position
-    size: int = 0
-    comments: int = 0
-    crowded: int = 0
-    done: bool = False
-    mixed: bool = False
-
-
-def slices_of(length_s: float, ranges: int) -> list[Slice]:
-    """The same slices for the same recording, so that a later try can go on with them."""
-    count = 1 if ranges == 1 else max(1, min(ranges * SLICES_PER_RANGE, int(length_s // MIN_SLICE_S), MAX_SLICES))
-    edges = [int(length_s * index / count) for index in range(count)]
-    return [
-        Slice(number, begin, edges[number + 1] if number + 1 < count else None) for number, begin in enumerate(edges)
-    ]
 
 
 def fetch_chat(
@@ -95,9 +58,48 @@ def fetch_chat(
     crew = _Crew(pages, folder, slices, settings, length_s)
     states = crew.run(progress)
     messages = sum(state.comments for state in states)
-    _join([(_spool_path(folder, one), state.mixed) for one, state in zip(slices, states, strict=True)], into)
+    join([(spool_path(folder, one), state.mixed) for one, state in zip(slices, states, strict=True)], into)
     progress(1.0)
     return ChatSummary(messages, _warnings(states, messages))
+
+
+def fetched_so_far(into: Path, *, length_s: float, work: Path, settings: ChatSettings) -> ChatSummary | None:
+    """Write to `into` what earlier tries of `fetch_chat` have brought, and tell the gaps; None when that is nothing."""
+    folder = work / "chat"
+    slices = slices_of(length_s, settings.ranges)
+    states = [load(folder, one) for one in slices]
+    messages = sum(state.comments for state in states if state)
+    if not messages:
+        return None
+    spools = []
+    for one, state in zip(slices, states, strict=True):
+        if state is not None:
+            cut(spool_path(folder, one), state)
+            spools.append((spool_path(folder, one), state.mixed))
+    join(spools, into)
+    gaps = tuple(_gaps(slices, states, length_s))
+    known = [state for state in states if state]
+    return ChatSummary(messages, (missing_chat(gaps), *_warnings(known, messages)), gaps)
+
+
+def missing_chat(gaps: Sequence[tuple[float, float]]) -> str:
+    """What the user should know about gaps."""
+    minutes = sum(end - start for start, end in gaps) / 60
+    return f"{minutes:.1f} min of chat are missing: Twitch did not give them out."
+
+
+def _gaps(slices: Sequence[Slice], states: Sequence[State | None], length_s: float) -> list[tuple[float, float]]:
+    """What unfinished slices lack, neighbours put together."""
+    gaps: list[tuple[float, float]] = []
+    for one, state in zip(slices, states, strict=True):
+        start = float(max(state.position.offset_s, one.begin) if state else one.begin)
+        end = length_s if one.end is None else float(one.end)
+        if (state is not None and state.done) or start >= end:
+            continue
+        if gaps and gaps[-1][1] == start:
+            start = gaps.pop()[0]
+        gaps.append((start, end))
+    return gaps
 
 
 def _warnings(states: Sequence[State], messages: int) -> tuple[str, ...]:
@@ -124,6 +126,7 @@ class _Crew:
         self.settings = settings
         self._slices = slices
         self._length_s = max(length_s, 1.0)
+        self.pages_taken = 0
         self._reached: dict[int, float] = {}
 
     def run(self, progress: Progress) -> list[State]:
@@ -132,27 +135,31 @@ class _Crew:
         pool = ThreadPoolExecutor(self.settings.ranges, thread_name_prefix="chat")
         futures: list[Future[State]] = [pool.submit(_SliceFetch(self, one).run) for one in self._slices]
         left = set(futures)
+        failures = _Failures()
         try:
             while left:
                 finished, left = wait(left, timeout=TICK_S, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
+                failures.add([error for future in finished if (error := future.exception())], self.pages_taken)
                 progress(min(sum(self._reached.values()) / self._length_s, 1.0) * 0.99)
         finally:
             with self.writing:
                 self.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+        failures.tell()
         return [future.result() for future in futures]
 
     def _probe(self) -> None:
         """See whether there is a chat at all, unless an earlier try found one."""
-        first = self._slices[0]
-        if _load(self.folder, first) is not None:
+        if any(load(self.folder, one) is not None for one in self._slices):
             return
+        first, other = self._slices[0], self._slices[len(self._slices) // 2]
         try:
             page = self.page(Position(first.begin))
-        except NoComments as error:
-            raise ChatUnavailable("The chat of this video is switched off.") from error
+        except RETRIED as error:
+            if isinstance(error, NoComments) or other is first:
+                raise
+            # It may be this page alone that Twitch can't give out.
+            first, page = other, self.page(Position(max(0, other.begin - 1)))
         _SliceFetch(self, first).take_first(page)
 
     def page(self, at: Position) -> Page:
@@ -170,6 +177,29 @@ class _Crew:
             raise Cancelled
 
 
+class _Failures:
+    """Slices that could not be had. One alone leaves the others their turn, so that a page that Twitch can't give out
+    costs only what is behind it; when nothing works any more, all stop.
+    """
+
+    def __init__(self) -> None:
+        self._first: BaseException | None = None
+        self._pages_taken = 0
+
+    def add(self, errors: Sequence[BaseException], pages_taken: int) -> None:
+        """Raises what concerns all slices; and any error when one failed before and no page was had in between."""
+        for error in errors:
+            if not isinstance(error, RETRIED):
+                raise error
+            if self._first is not None and pages_taken == self._pages_taken:
+                raise self._first
+            self._first, self._pages_taken = self._first or error, pages_taken
+
+    def tell(self) -> None:
+        if self._first is not None:
+            raise self._first
+
+
 class _SliceFetch:
     """Fetches one slice, page by page, from where an earlier try stopped."""
 
@@ -177,7 +207,7 @@ class _SliceFetch:
         self._crew = crew
         self._slice = one
         # A page may begin a little before or behind the second it was asked for.
-        self._state = _load(crew.folder, one) or State(Position(max(0, one.begin - 1)))
+        self._state = load(crew.folder, one) or State(Position(max(0, one.begin - 1)))
         self._recent: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._seen: set[str] = set()
         self._idle = 0
@@ -199,6 +229,7 @@ class _SliceFetch:
                     if self._crew.stop.is_set():
                         raise Cancelled
                     self._take(page, spool, ledger)
+                    self._crew.pages_taken += 1
         self._crew.reached(self._slice, float("inf"))
         return self._state
 
@@ -213,15 +244,14 @@ class _SliceFetch:
                     self._crew.by_offset.set()
         return self._crew.page(Position(at.offset_s))
 
-    def _files(self) -> "_SliceFiles":
-        path = _spool_path(self._crew.folder, self._slice)
+    def _files(self) -> "SliceFiles":
+        path = spool_path(self._crew.folder, self._slice)
         if path.exists():
-            with path.open("r+b") as file:
-                file.truncate(self._state.size)
+            cut(path, self._state)
             for comment in read_comments(path):
                 self._remember(comment.id)
                 self._latest_s = comment.offset_seconds
-        return _SliceFiles(path)
+        return SliceFiles(path)
 
     def _remember(self, identity: str) -> None:
         if len(self._recent) == self._recent.maxlen:
@@ -273,59 +303,3 @@ class _SliceFetch:
         cursor = None if by_offset or stuck else page.cursor
         done = past_end or not page.more
         return State(Position(offset, cursor), size, before.comments + written, crowded, done, self._mixed)
-
-
-class _SliceFiles:
-    """The spool and the ledger of a slice, open for appending."""
-
-    def __init__(self, path: Path) -> None:
-        with disk_errors():
-            self._spool = path.open("a", encoding="utf-8")
-            self._ledger = path.with_suffix(".ledger").open("a", encoding="utf-8")
-
-    def __enter__(self) -> tuple[IO[str], IO[str]]:
-        return self._spool, self._ledger
-
-    def __exit__(self, *_exc: object) -> None:
-        self._spool.close()
-        self._ledger.close()
-
-
-def _spool_path(folder: Path, one: Slice) -> Path:
-    return folder / f"slice-{one.number:03d}-{one.begin}-{one.end}.jsonl"
-
-
-def _load(folder: Path, one: Slice) -> State | None:
-    """The last state that an earlier try wrote whole."""
-    spool = _spool_path(folder, one)
-    path = spool.with_suffix(".ledger")
-    if not path.exists() or not spool.exists():
-        return None
-    whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].splitlines()
-    size = spool.stat().st_size
-    for line in reversed(whole):
-        try:
-            position, *rest = json.loads(line)
-            state = State(Position(*position), *rest)
-        except (ValueError, TypeError):
-            continue
-        if state.size <= size:
-            return state
-    return None
-
-
-def _join(spools: Sequence[tuple[Path, bool]], into: Path) -> None:
-    """Put the slices together, in the order of time; those of one second stay in Twitch's order."""
-    with disk_errors(), written_whole(into) as temporary, temporary.open("wb") as file:
-        for path, mixed in spools:
-            if mixed:
-                _sort(path)
-            with path.open("rb") as spool:
-                shutil.copyfileobj(spool, file, COPY_BYTES)
-
-
-def _sort(path: Path) -> None:
-    ordered = sorted(read_comments(path), key=lambda comment: comment.offset_seconds)
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for comment in ordered:
-            write_comment(file, comment)

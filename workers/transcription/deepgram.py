@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.errors import UnsupportedLanguage
+from shared.errors import UnsupportedFormat, UnsupportedLanguage
 from shared.progress import Progress
 from shared.redis.breaker import Call, unguarded
 from workers.media.cutting import Span, cut
@@ -21,6 +21,7 @@ from workers.transcription.voice import is_spoken
 USD_A_MINUTE = {"nova-3": 0.0043, "nova-2": 0.0043, "nova": 0.0043, "enhanced": 0.0145, "base": 0.0125}
 UPLOADED_SHARE = 0.5  # of a piece's progress; the rest is Deepgram's answer
 REPORT_EVERY_S = 1.0
+PROBE_S = 2.0
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})?", re.IGNORECASE)
 NO_SPEECH = "No speech was found in the sound."
 
@@ -57,8 +58,8 @@ class DeepgramTranscriber:
     """Transcribes with Deepgram; see `transcript.Transcriber`.
 
     base_url: None for Deepgram itself.  pieces_at_once: requests in flight.  call: every request goes through it
-    (breaker, retries).  spend_hours: told the hours of sound before each request, raises when the budget is used up,
-    and is told them with a minus sign when the request failed.
+    (breaker, retries); what it may probe with is the first PROBE_S of a piece.  spend_hours: told the hours of sound
+    before each request, raises when the budget is used up, and is told them with a minus sign when the request failed.
     """
 
     def __init__(
@@ -130,10 +131,13 @@ class DeepgramTranscriber:
                 path, length_s, language=language, sent=lambda done: board.sent(span, done / size), stop=stop
             )
 
-        piece = _shifted(self._asked(listen, length_s), begins_s)
+        def probe() -> None:
+            self._probe(path, store.sound_path(span).with_suffix(".probe.m4a"), language, stop)
+
+        piece = _shifted(self._asked(listen, probe, length_s), begins_s)
         if not piece.words and is_spoken(audio, span):
             # An empty answer to speech happens; it is no error that anything else would try again.
-            piece = _shifted(self._asked(listen, length_s), begins_s)
+            piece = _shifted(self._asked(listen, probe, length_s), begins_s)
             if not piece.words:
                 piece = piece._replace(unheard_s=span.end - span.start)
         store.save(span, piece.as_dict())
@@ -142,17 +146,29 @@ class DeepgramTranscriber:
         board.heard(span)
         return piece
 
-    def _asked(self, listen: Callable[[], Answer], length_s: float) -> Answer:
+    def _asked(self, listen: Callable[[], Answer], probe: Callable[[], None], length_s: float) -> Answer:
         """Deepgram's answer, paid from the budget if there is one."""
         self._spend_hours(length_s / 3600)
         answered = False
         try:
-            answer = self._call(listen)
+            answer = self._call(listen, probe=probe)
             answered = True
         finally:
             if not answered:
                 self._spend_hours(-length_s / 3600)
         return answer
+
+    def _probe(self, sound: Path, into: Path, language: str, stop: threading.Event) -> None:
+        """Ask for the beginning only: a whole piece takes minutes, and others wait for what comes of it."""
+        try:
+            cut(sound, Span(0.0, PROBE_S), into)
+        except UnsupportedFormat:
+            into = sound  # nothing is in its beginning
+        try:
+            self._api.listen(into, duration_s(into), language=language, sent=lambda _done: None, stop=stop)
+        finally:
+            if into is not sound:
+                into.unlink(missing_ok=True)
 
     def _joined(self, pieces: list[_Piece], language: str, spans: tuple[Span, ...]) -> Transcript:
         words = [word for piece in pieces for word in piece.words]

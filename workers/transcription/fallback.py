@@ -1,18 +1,30 @@
 """A second transcriber for when the first one's service is out of reach."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import CircuitOpen, KlipError, TranscriptionKeyRefused, UnsupportedLanguage
 from shared.progress import Progress
+from shared.redis.breaker import SERVICE_FAILURES
 from workers.transcription.transcript import Transcriber, Transcript
 
 
-class FallbackTranscriber:
-    """`first`, or `second` with a warning when first's key is refused or its circuit breaker is open."""
+def never(_error: KlipError) -> bool:
+    """Every error is tried again."""
+    return False
 
-    def __init__(self, first: Transcriber, second: Transcriber) -> None:
-        self._first, self._second = first, second
+
+class FallbackTranscriber:
+    """`first`, or `second` with a warning when first's key is refused, its circuit breaker is open, or it gives out.
+
+    is_final: whether nobody will try again after this error of the service.
+    """
+
+    def __init__(
+        self, first: Transcriber, second: Transcriber, *, is_final: Callable[[KlipError], bool] = never
+    ) -> None:
+        self._first, self._second, self._is_final = first, second, is_final
 
     def check(self, language: str) -> None:
         self._first.check(language)
@@ -20,11 +32,18 @@ class FallbackTranscriber:
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
         try:
             return self._first.transcribe(audio, language=language, work=work, progress=progress)
-        except (TranscriptionKeyRefused, CircuitOpen) as error:
+        except KlipError as error:
+            if not self._is_out_of_reach(error):
+                raise
             self._check_second(language, error)
             transcript = self._second.transcribe(audio, language=language, work=work, progress=progress)
             warning = f"{error.detail} The words were recognised on this server instead."
             return replace(transcript, warnings=(*transcript.warnings, warning))
+
+    def _is_out_of_reach(self, error: KlipError) -> bool:
+        if isinstance(error, TranscriptionKeyRefused | CircuitOpen):
+            return True
+        return error.retryable and error.error_type in SERVICE_FAILURES and self._is_final(error)
 
     def _check_second(self, language: str, first_error: KlipError) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The storage client's requests, each through a circuit breaker: inside the client's own retries, not around them.
+"""Requests of a library's own session, each through a circuit breaker: inside its retries, not around them.
 
 Around them a service that is down would be asked for a minute and a half by everybody before the breaker hears of it.
 """
@@ -8,11 +8,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from shared.errors import StorageServiceError
-from shared.redis.breaker import Call
+from shared.errors import ExternalServiceError
+from shared.redis.breaker import CallFor
 
 
-class _Unwell(StorageServiceError):
+class _Unwell(ExternalServiceError):
     """What the breaker counts: an answer that tells of trouble, or (as its cause) a request that came to nothing."""
 
     def __init__(self, answer: requests.Response | None = None) -> None:
@@ -21,16 +21,19 @@ class _Unwell(StorageServiceError):
 
 
 class BreakerAdapter(HTTPAdapter):
-    """Sends each request through `call`. Raises CircuitOpen, which the client does not try again; else as ever."""
+    """Sends each request through the `Call` for its address; to be mixed into other adapters, too.
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        super().__init__()
+    Raises CircuitOpen, which no library tries again; else as ever.
+    """
+
+    def __init__(self, call_for: CallFor, **options: Any) -> None:  # noqa: ANN401 -- those of the adapter it is mixed into
+        self._call_for = call_for
+        super().__init__(**options)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """The answer, whatever its status."""
         try:
-            return self._call(lambda: self._send_once(request, *args, **kwargs))
+            return self._call_for(request.url or "")(lambda: self._send_once(request, *args, **kwargs))
         except _Unwell as unwell:
             if unwell.answer is not None:
                 return unwell.answer
