@@ -6,6 +6,7 @@ import sys
 # Short ones first.
 MODULES = (
     "api",
+    "streams",
     "pipeline",
     "chat_speed",
     "long_chat",

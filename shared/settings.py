@@ -170,6 +170,7 @@ class Settings:
     webhook_secret: str | None = _setting(_webhook_secret, secret=True)
     public_url: str = _setting(_http_url, lambda given: f"http://{given['host']}:{given['port']}")
     allow_private_hosts: frozenset[str] = _setting(_hosts, frozenset())
+    max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)
     job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
     segments_at_once: int = _setting(_number(int, 1, 16), 6)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)

@@ -28,16 +28,30 @@ class StructuredLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         if path in QUIET_PATHS:
             return
         headers = {str(name).lower(): value for name, value in resp.headers}
-        access_log.info(
-            "request",
-            method=environ.get("REQUEST_METHOD"),
+        log_request(
+            method=environ.get("REQUEST_METHOD", ""),
             path=path,
             status=resp.status_code,
-            seconds=round(request_time.total_seconds(), 4),
-            bytes=resp.sent,
-            address=environ.get("REMOTE_ADDR"),
+            seconds=request_time.total_seconds(),
+            sent_bytes=resp.sent,
+            address=environ.get("REMOTE_ADDR", ""),
             request_id=headers.get("x-request-id"),
         )
+
+
+def log_request(
+    *, method: str, path: str, status: int, seconds: float, sent_bytes: int, address: str, request_id: str | None
+) -> None:
+    access_log.info(
+        "request",
+        method=method,
+        path=path,
+        status=status,
+        seconds=round(seconds, 4),
+        bytes=sent_bytes,
+        address=address,
+        request_id=request_id,
+    )
 
 
 def _is_not_a_lost_client(record: Any) -> bool:  # noqa: ANN401 -- a filter takes a LogRecord

@@ -1,5 +1,6 @@
 """What requests work with: settings, jobs, files, the hub. One set per application, made when first used."""
 
+import resource
 import tomllib
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from shared.settings import Settings, SettingsError
 from web.hub import Hub
 
 EXTENSION = "klipstream"
+FILES_FOR_REQUESTS = 512
 
 
 class Dependencies:
@@ -39,7 +41,12 @@ class Dependencies:
     @cached_property
     def hub(self) -> Hub:
         # A connection of its own: the hub's is always busy and must never wait for the requests' pool.
-        return Hub(self._connect(retries=0))
+        return Hub(self._connect(retries=0), self.store, max_streams=self._most_streams())
+
+    def _most_streams(self) -> int:
+        """Each stream is an open file, and requests must still find some when no stream does."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return max(1, min(self.config.max_streams, files - FILES_FOR_REQUESTS))
 
     def _connect(self, *, retries: int) -> Redis:
         try:

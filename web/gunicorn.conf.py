@@ -6,7 +6,7 @@ import sys
 from shared.settings import SettingsError, settings
 from web.access_log import StructuredLogger
 
-FILES = 65_536
+FILES = 65_536  # or more where MAX_STREAMS needs it
 
 try:
     _config = settings()
@@ -17,15 +17,16 @@ bind = f"{_config.host}:{_config.port}"
 
 # Each client is an open file; the usual soft limit of 1 024 would end the streams' number there.
 _files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-_wanted = FILES if _most_files == resource.RLIM_INFINITY else min(FILES, _most_files)
+_wanted = max(FILES, _config.max_streams + 1024)
+_wanted = _wanted if _most_files == resource.RLIM_INFINITY else min(_wanted, _most_files)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_files, _wanted), _most_files))
 
-# A greenlet a connection: 20 KiB for each client that follows a job, where a thread takes megabytes.
-worker_class = "gevent"
+# gevent's, a greenlet a request; a stream costs none once it has begun.
+worker_class = "web.worker.StreamWorker"
 
 # One process is enough for thousands of streams. gunicorn takes another number of them from WEB_CONCURRENCY: they share
 # Redis and the rate limits, nothing else.
-worker_connections = 10_000
+worker_connections = 10_000  # requests; streams have MAX_STREAMS
 backlog = 2048
 
 # A worker whose event loop stands still for this long is replaced. Streams don't count: the loop turns under them.

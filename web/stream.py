@@ -1,37 +1,24 @@
 """A job's progress as server-sent events."""
 
-import json
-import re
 import socket
 import time
-from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
+from collections.abc import Iterable, Iterator, Sequence
+from email.utils import formatdate
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Response, request
-from flask_sse import Message
+from flask import Response, g, request
 
-from shared.errors import DatabaseError
-from shared.jobs import Job, utc_now
-from shared.log import logger
-from shared.redis.store import Event, JobStore
-from shared.representations import event_of
-from shared.stages import TERMINAL
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.dependencies import dependencies
-from web.headers import client_socket
-from web.hub import Hub, Overflow, Subscription
+from web.event_history import opening
+from web.event_text import EncodedEvent
+from web.hub import Hub
+from web.watcher import Caller, Watcher
+from web.worker import HandedOver, plain_socket, take_over
 
-COMMENT_EVERY_S = 15.0  # proxies cut streams that are idle for 30-60 s
-RETRY_MS = 3000
-SEND_WITHIN_S = 10.0  # a client that takes nothing for this long is dropped
-SEND_BUFFER_BYTES = 64 * 1024
-NOT_FASTER_THAN_S = 0.2
-TERMINAL_EVENTS = frozenset(status.value for status in TERMINAL)
-NO_EVENT = "0-0"
 blp = blueprint("stream", "A job's progress, live.")
-log = logger("klipstream.stream")
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 @blp.route("/api/v1/analysis/<job_id>/stream")
@@ -59,175 +46,58 @@ def stream(job_id: str) -> Response:
     """
     job = own_job(job_id)
     last_seen = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
-    response = Response(
-        content_type="text/event-stream; charset=utf-8",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
-    if request.method == "GET":
-        client = Client(dependencies().hub, dependencies().store, job, client_socket())
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    if request.method != "GET":
+        return Response(content_type=EVENT_STREAM, headers=headers)
+    own = dependencies()
+    watcher = own.hub.join(job_id, Caller(request.path, request.remote_addr or "", g.request_id))
+    try:
         # What may fail is done before the first byte: a problem can still be the answer.
-        history = client.open(last_seen)
-        response.response = client.events(history)
-        response.call_on_close(client.close)
-    return response
+        events = opening(own.store, job, last_seen)
+    except BaseException:
+        own.hub.leave(watcher)
+        raise
+    return StreamResponse(own.hub, watcher, events, headers=headers)
 
 
-def order(event_id: str) -> tuple[int, int]:
-    """Stream ids are two numbers; as text, 9-0 would come after 10-0."""
-    if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", event_id):
-        return (0, 0)
-    time_ms, _, number = event_id.partition("-")
-    return (int(time_ms), int(number))
+class StreamResponse(Response):
+    """Gives the connection to the hub and is done: no greenlet, no request stays for as long as the stream."""
 
+    def __init__(self, hub: Hub, watcher: Watcher, events: Sequence[EncodedEvent], *, headers: dict[str, str]) -> None:
+        super().__init__(content_type=EVENT_STREAM, headers=headers)
+        self._hub, self._watcher, self._events = hub, watcher, events
 
-class Client:
-    """One connection: `open`, then `events`, then `close`."""
-
-    def __init__(self, hub: Hub, store: JobStore, job: Job, connection: socket.socket | None) -> None:
-        self._hub, self._store, self._job = hub, store, job
-        self._socket = connection
-        self._subscription: Subscription | None = None
-        self._connection_id = uuid4().hex
-        self._count = 0
-        self._sent = NO_EVENT  # id of the last event that was sent
-        self._sent_status = ""
-        self._sent_at = 0.0
-        self._replays = False
-
-    def open(self, last_seen: str | None) -> list[Event]:
-        """Subscribe, then read what happened before: `connected` and what follows it. Raises DatabaseError."""
-        subscription = self._hub.subscribe(self._job.job_id)
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            present = self._present()
-            missed = self._missed(last_seen)
-        except DatabaseError:
-            self._hub.leave(subscription)
-            raise
-        self._subscription = subscription
-        self._replays = missed is not None
-        begin = last_seen if last_seen and missed is not None else present.id
-        return [Event(begin, "connected", present.data), *(missed or [present])]
-
-    def close(self) -> None:
-        if self._subscription is not None:
-            self._hub.leave(self._subscription)
-
-    def events(self, history: list[Event]) -> Iterator[str]:
-        """The text of the stream, to its end."""
-        if self._subscription is None:
-            return
-        self._prepare_socket()
-        try:
-            yield self._introduced("connected", history[0], retry=RETRY_MS)
-            if history[1].type in TERMINAL_EVENTS and not self._replays:
-                yield self._introduced("progress", history[1])
-            for event in history[1:]:
-                yield from self._send(event)
-            yield from self._live(self._subscription)
-        except Overflow:
-            log.info("stream_dropped", job_id=self._job.job_id, reason="the client reads too slowly")
-        except DatabaseError as error:
-            # Too late for another status: the client comes back by itself and finds one.
-            log.warning("stream_cut", job_id=self._job.job_id, reason=str(error.__cause__))
-
-    def _prepare_socket(self) -> None:
-        if self._socket is not None:
-            self._socket.settimeout(SEND_WITHIN_S)
-            # What the kernel takes for a client that stopped reading counts as sent: keep that small.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-
-    # --- what happened before -------------------------------------------------------------------------------------
-
-    def _present(self) -> Event:
-        """The job's state now, under the id of its latest event."""
-        event = self._store.last_event(self._job.job_id)
-        if event is not None:
-            return event
-        data = event_of(self._job)
-        return Event(NO_EVENT, data["event"], data)
-
-    def _missed(self, last_seen: str | None) -> list[Event] | None:
-        """What happened after an event; None when that event is unknown.
-
-        A failure that a retry made void is left out.
-        """
-        if not last_seen or order(last_seen) == (0, 0):
-            return None
-        events = self._store.events_after(self._job.job_id, last_seen)
-        if events is None:
-            return None
-        return [event for event in events[:-1] if event.type not in TERMINAL_EVENTS] + events[-1:]
-
-    # --- what happens now -----------------------------------------------------------------------------------------
-
-    def _live(self, subscription: Subscription) -> Iterator[str]:
-        held: Event | None = None  # progress that came too soon after the one before
-        comment_at = time.monotonic() + COMMENT_EVERY_S
-        while not self._has_ended():
-            due_at = self._sent_at + NOT_FASTER_THAN_S if held else comment_at
-            item = subscription.get(due_at - time.monotonic())
-            if item == "missed":
-                with self._hub.readers:
-                    events = self._missed(self._sent) or [self._present()]
-                for event in events:
-                    yield from self._send(event)
-            elif isinstance(item, Event) and self._may_wait(item):
-                held = item
-                continue
-            elif isinstance(item, Event):
-                yield from self._send(item)
-            elif held is not None:
-                yield from self._send(held)
-            elif self._is_gone():
-                return
-            else:
-                yield ": still here\n\n"
-            held = None
-            comment_at = time.monotonic() + COMMENT_EVERY_S
-
-    def _has_ended(self) -> bool:
-        return self._sent_status in TERMINAL_EVENTS
-
-    def _may_wait(self, event: Event) -> bool:
-        """More of the same within 200 ms: only the latest is sent. A change of status never waits."""
-        too_soon = time.monotonic() - self._sent_at < NOT_FASTER_THAN_S
-        return too_soon and event.type == "progress" and event.data.get("status") == self._sent_status
-
-    def _is_gone(self) -> bool:
-        """Whether the client has closed its side: writing would tell only at the second attempt."""
-        if self._socket is None:
-            return False
-        self._socket.setblocking(False)
-        try:
-            return self._socket.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
+            connection = take_over(environ)
         except OSError:
-            return True
-        finally:
-            self._socket.settimeout(SEND_WITHIN_S)
+            self._hub.leave(self._watcher)
+            raise
+        if connection is None:
+            return self._relayed(environ, start_response)
+        is_framed = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        self._hub.start(self._watcher, connection, self._head(is_framed), self._events, framed=is_framed)
+        return HandedOver()
 
-    # --- the wire -------------------------------------------------------------------------------------------------
+    def _head(self, is_framed: bool) -> bytes:
+        lines = [
+            f"HTTP/1.1 {self.status}",
+            f"Date: {formatdate(time.time(), usegmt=True)}",
+            "Connection: close",
+            *(["Transfer-Encoding: chunked"] if is_framed else []),
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
-    def _introduced(self, kind: str, event: Event, *, retry: int | None = None) -> str:
-        """The state that an event tells, as one that comes before it; outcomes are left to the event itself."""
-        data = {**event.data, "event": kind, "timestamp": utc_now()}
-        data.pop("results", None)
-        data.pop("error", None)
-        return self._text(kind, event.id, data, retry=retry)
+    def _relayed(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Through a pair of sockets, for a server that does not give its connections away."""
+        ours, theirs = socket.socketpair()
+        self._hub.start(self._watcher, plain_socket(ours.detach()), b"", self._events, framed=False)
+        self.response = _received(theirs)
+        return super().__call__(environ, start_response)
 
-    def _send(self, event: Event) -> Iterator[str]:
-        """The event, unless it was sent before; after a terminal one also the stream's end."""
-        if self._has_ended() or (self._sent != NO_EVENT and order(event.id) <= order(self._sent)):
-            return
-        self._sent, self._sent_status, self._sent_at = event.id, str(event.data.get("status")), time.monotonic()
-        yield self._text(event.type, event.id, event.data)
-        if self._has_ended():
-            ended = {**event.data, "event": "stream_ended", "timestamp": utc_now()}
-            yield self._text("stream_ended", event.id, ended)
 
-    def _text(self, kind: str, event_id: str, data: dict[str, Any], *, retry: int | None = None) -> str:
-        numbered = {**data, "connection_id": self._connection_id, "update_count": self._count}
-        self._count += 1
-        # As ASCII it has no line separators that would cut the event in two.
-        return str(Message(json.dumps(numbered), type=kind, id=event_id, retry=retry))
+def _received(connection: socket.socket) -> Iterator[bytes]:
+    with connection:
+        while data := connection.recv(65536):
+            yield data

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.stream import order
+from web.event_text import order
 
 
 def test_ids_are_ordered_as_numbers() -> None:
