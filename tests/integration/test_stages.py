@@ -85,7 +85,7 @@ def submit(store: JobStore, environment: dict[str, str], **script: list[str]) ->
         video=Video(id="x", source="local", duration_seconds=60.0),
     )
     store.create(job, max_active=1000)
-    code = f"from tasks.pipeline import send; from workers.app import job_store; send(job_store().get({job.job_id!r}))"
+    code = "from tasks.pipeline import admit; from workers.app import job_store; admit(job_store())"
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
     return job.job_id
 
