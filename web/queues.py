@@ -25,7 +25,7 @@ def queue_figures(store: JobStore) -> dict[str, dict[str, Any]]:
     jobs, now = store.active(), utc_now()
     workers = live_workers(store.redis)
     with redis_errors():
-        deliveries = cast("int", store.redis.llen(DELIVERY_QUEUE))
+        deliveries = store.redis.llen(DELIVERY_QUEUE)
     waits = {queue: _waits(jobs, queue, now) for queue in QUEUES}
     return {
         queue: {
