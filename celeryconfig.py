@@ -75,6 +75,7 @@ beat_schedule = {
     "reap": {"task": "tasks.reap", "schedule": 2.0, "options": {"queue": DELIVERY_QUEUE, "expires": 2.0}},
     "mirror": {"task": "tasks.mirror", "schedule": 1.0, "options": {"queue": DELIVERY_QUEUE, "expires": 1.0}},
     "webhooks": {"task": "tasks.webhooks", "schedule": 1.0, "options": {"queue": DELIVERY_QUEUE, "expires": 1.0}},
+    "forget": {"task": "tasks.forget_cancelled", "schedule": 5.0, "options": {"queue": DELIVERY_QUEUE, "expires": 5.0}},
     "retention": {"task": "tasks.retention", "schedule": 3600.0, "options": {"queue": DELIVERY_QUEUE, "expires": 600}},
 }
 # Beat looks at the clock this often at least.

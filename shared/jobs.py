@@ -17,6 +17,7 @@ from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, ove
 
 MAX_DEATHS = 3  # of the process working on one stage
 MAX_KEPT_RETRIES = 50
+PRIORITIES = ("normal", "low")
 SAME_WAIT_S = 60.0  # a stage that meets the same obstacle so soon after its wait has been waiting all the time
 RESULTS_PATH = "/api/v1/analysis/{job_id}"
 
@@ -49,6 +50,7 @@ class Options:
     clips: bool | str = True  # True, False or "vertical"
     learn: bool = True  # from the verdicts on the channel's earlier highlights
     chat_offset_seconds: float = 0.0  # added to the time of every comment
+    priority: str = PRIORITIES[0]  # normal or low
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,7 @@ class Job:
     results: dict[str, Any] | None = None
     error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    files_removed: bool = False  # what the stages of a cancelled job had finished
     seq: int = 0  # counts every change
 
     @property
@@ -117,6 +120,11 @@ def iso(moment: datetime) -> str:
 def iso_of_ms(milliseconds: float) -> str:
     """The moment so many milliseconds after 1970."""
     return iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def ms_of(moment: str) -> int:
+    """Milliseconds after 1970."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def utc_now() -> str:
@@ -315,14 +323,21 @@ def cancel(job: Job, *, now: str) -> Job:
     )
 
 
-def retry(job: Job, *, now: str) -> Job:
-    """A new attempt from the first unfinished stage. Raises Refused unless the job failed or was cancelled.
+def give_up_files(job: Job) -> Job:
+    """What the stages of a cancelled job finished is about to be removed. Raises Refused on any other job."""
+    if job.status is not JobStatus.CANCELLED:
+        raise Refused(f"job is {job.status}")
+    return job if job.files_removed else replace(job, files_removed=True, seq=job.seq + 1)
 
-    The files of a cancelled job are gone, so it starts from the first stage.
+
+def retry(job: Job, *, now: str) -> Job:
+    """A new attempt from the first unfinished stage, or the first one if the files are gone.
+
+    Raises Refused unless the job failed or was cancelled.
     """
     if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
         raise Refused(f"Only failed and cancelled jobs can be retried; this one is {job.status.value}.")
-    done = job.stages_done if job.status is JobStatus.FAILED else ()
+    done = () if job.files_removed else job.stages_done
     first = next(stage for stage in STAGES if stage.name not in done)
     return _next(
         job,
@@ -345,4 +360,5 @@ def retry(job: Job, *, now: str) -> Job:
         error=None,
         results=None,
         eta_seconds=None,
+        files_removed=False,
     )

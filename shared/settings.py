@@ -172,7 +172,8 @@ class Settings:
     allow_private_hosts: frozenset[str] = _setting(_hosts, frozenset())
     max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)
     job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
-    segments_at_once: int = _setting(_number(int, 1, 16), 6)
+    cancelled_keep_minutes: float = _setting(_number(float, 0, 525_600), 60.0)
+    segments_at_once: int = _setting(_number(int, 1, 16), 16)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)
 
     @property

@@ -16,7 +16,7 @@ from workers.app import app, artifact_store, breakers, job_store
 from workers.delivery.convex import ConvexClient
 from workers.delivery.mirror import MirrorSender, forget_all
 from workers.delivery.orphans import remove_strays
-from workers.delivery.retention import remove_old_jobs
+from workers.delivery.retention import remove_cancelled, remove_old_jobs
 from workers.delivery.sweep import sweep
 from workers.delivery.webhook_sender import WebhookSender
 from workers.delivery.webhooks import WebhookDelivery
@@ -28,29 +28,32 @@ MAX_POLLS = 30  # a lease lives 10 s at most after its holder was interrupted
 
 @app.task(name=CLEAN_UP, bind=True, max_retries=MAX_POLLS)
 def clean_up(task: Task, job_id: str) -> None:
-    """Remove the files of a cancelled job, once nobody works on it any more."""
+    """Remove what the stages of a cancelled job left half done on this machine, once nobody works on it any more."""
     try:
         with job_store().held(job_id) as here:
             if here:
-                _remove_files(job_id)
+                _remove_work(job_id)
     except JobNotFound:
         return
     except KlipError as error:
-        if not error.retryable:
-            raise
-        # They have their turn when the storage is back.
+        # They have their turn when the database is back.
         raise task.retry(countdown=error.retry_after_s, exc=error) from error
     if not here:
         raise task.retry(countdown=LEASE_POLL_S)
 
 
-def _remove_files(job_id: str) -> None:
+def _remove_work(job_id: str) -> None:
     if job_store().get(job_id).status is JobStatus.CANCELLED:
-        artifact_store().delete(job_id)
         # What a killed process left on this machine; elsewhere the housekeeping finds it.
         for folder in (settings().data_dir / "work" / job_id).glob("*"):
             remove_unless_occupied(folder)
-        log.info("files_removed", job_id=job_id)
+        log.info("work_removed", job_id=job_id)
+
+
+@app.task(name="tasks.forget_cancelled")
+def forget_cancelled() -> None:
+    """Remove the finished files of jobs that were cancelled longer ago than the settings keep them for a retry."""
+    remove_cancelled(job_store(), artifact_store(), keep_minutes=settings().cancelled_keep_minutes)
 
 
 @app.task(name="tasks.mirror")

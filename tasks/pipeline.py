@@ -4,12 +4,23 @@ from uuid import uuid4
 
 from celery import chain
 from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
+from shared.errors import DatabaseError, JobNotFound
 from shared.jobs import Job
+from shared.log import logger
+from shared.redis.store import JobStore
 from shared.stages import DELIVERY_QUEUE, Stage, stages_from
 from workers.app import app
 
 CLEAN_UP = "tasks.clean_up"
+# What kombu wraps, and what it lets through: a Redis that refuses to write.
+BROKER_ERRORS = (OperationalError, RedisError)
+# How many jobs somebody who has other work to do sends: an answer or the next stage must not wait for long.
+SENT_IN_PASSING = 3
+
+log = logger("klipstream.pipeline")
 
 
 def message_id(job_id: str, stage: Stage) -> str:
@@ -19,6 +30,28 @@ def message_id(job_id: str, stage: Stage) -> str:
 
 def job_of_message(task_id: str) -> str:
     return task_id.partition(".")[0]
+
+
+def admit(store: JobStore, *, limit: int = SENT_IN_PASSING) -> int:
+    """Send the jobs whose turn it is, `limit` at most; how many were. Raises nothing for want of Redis or the broker.
+
+    A job that was admitted and not sent, whatever the reason, is sent by the reaper.
+    """
+    try:
+        admitted = store.admission.admit(limit=limit)
+        for job_id in admitted:
+            _send_admitted(store, job_id)
+    except (DatabaseError, *BROKER_ERRORS) as error:
+        log.warning("jobs_not_sent", reason=str(error))
+        return 0
+    return len(admitted)
+
+
+def _send_admitted(store: JobStore, job_id: str) -> None:
+    try:
+        send(store.get(job_id))
+    except JobNotFound:
+        log.warning("admitted_job_is_gone", job_id=job_id)
 
 
 def send(job: Job) -> None:
@@ -41,5 +74,5 @@ def _link(job: Job, stage: Stage) -> Signature:
 
 
 def clean_up(job_id: str) -> None:
-    """Ask the delivery pool to remove the files of a cancelled job."""
+    """Ask the delivery pool to remove what a cancelled job's stages left half done on its machine."""
     app.send_task(CLEAN_UP, args=(job_id,), queue=DELIVERY_QUEUE)

@@ -1,11 +1,11 @@
-"""The sweep that finds what died: lost leases, and links of the chain that were never sent."""
+"""The sweep that finds what died: lost leases, links of the chain that were never sent, places that nobody took."""
 
 import json
 from functools import partial
 
 from shared import jobs
 from shared.errors import JobNotFound, WorkerLost
-from shared.jobs import Job, Refused, seconds_since, utc_now
+from shared.jobs import Job, Refused, iso_of_ms, seconds_since, utc_now
 from shared.log import logger
 from shared.net.retry import LONGEST_WAIT_S
 from shared.redis import keys
@@ -22,26 +22,32 @@ OUTAGE_S = 6.0
 UNSENT_S = 10.0
 # No stage is put off for longer: who waits until later than this was written by a clock that has been set back since.
 LONGEST_PUT_OFF_S = 2 * LONGEST_WAIT_S
+ADMITTED_A_SWEEP = 100
 
 
 @app.task(name="tasks.reap")
 def reap() -> None:
-    """Give the stages of dead processes to others and send again what was never sent."""
+    """Give the stages of dead processes to others, send what was never sent, admit jobs for which there is room."""
     store = job_store()
     grace = _grace_left(store)
+    # In this order: a job that is admitted in between is not found overdue.
+    under_way = store.admission.under_way()
     overdue = []
     for job in store.active():
         if job.holder is not None:
             if not grace and not store.has_lease(job.job_id):
                 _take_from_the_dead(store, job)
-        elif _is_overdue(job):
+        elif _is_overdue(job, under_way.get(job.job_id)):
             overdue.append(job)
-    if overdue:
-        _send_what_is_nowhere(store, overdue)
+    _send_what_is_nowhere(store, [job for job in overdue if job.job_id in under_way])
+    _enrol_the_unknown(store, [job for job in overdue if job.job_id not in under_way])
+    pipeline.admit(store, limit=ADMITTED_A_SWEEP)
 
 
-def _is_overdue(job: Job) -> bool:
-    waited_s = seconds_since(job.waiting_since or job.created_at, utc_now())
+def _is_overdue(job: Job, admitted_ms: float | None) -> bool:
+    """Whether the stage's message should have been taken by now."""
+    waits_since = max(job.waiting_since or job.created_at, iso_of_ms(admitted_ms or 0))
+    waited_s = seconds_since(waits_since, utc_now())
     return waited_s > UNSENT_S or waited_s < -LONGEST_PUT_OFF_S
 
 
@@ -69,6 +75,13 @@ def _take_from_the_dead(store: JobStore, job: Job) -> None:
     log.warning("stage_lost", job_id=job.job_id, stage=job.stage, holder=job.holder, deaths=freed.deaths)
     if not freed.is_terminal:
         pipeline.send(freed)
+
+
+def _enrol_the_unknown(store: JobStore, overdue: list[Job]) -> None:
+    waiting = store.admission.waiting_among(overdue)
+    for job in overdue:
+        if job.job_id not in waiting and store.admission.enrol(job):
+            log.warning("job_enrolled", job_id=job.job_id, stage=job.stage)
 
 
 def _send_what_is_nowhere(store: JobStore, overdue: list[Job]) -> None:

@@ -24,6 +24,7 @@ from shared.redis.stage_timings import StageTimings
 from shared.redis.store import JobStore
 from shared.settings import settings
 from shared.stages import STAGE_BY_NAME, Stage
+from tasks import pipeline
 from tasks.lease import Interrupted, LeaseKeeper, keeping
 from tasks.retries import failure_of, wait_s
 from tasks.workspace import Outcome, Workspace
@@ -60,7 +61,10 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
     def decorate(work: Work) -> Task:
         def run(task: Task, job_id: str, _stage: str, attempt: int) -> None:
             with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt, token=None):
-                _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
+                try:
+                    _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
+                finally:
+                    pipeline.admit(job_store())  # this stage's place is free
 
         run.__doc__ = work.__doc__
         return app.task(name=f"tasks.{name}", bind=True, max_retries=None)(run)

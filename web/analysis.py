@@ -4,8 +4,6 @@ from functools import partial
 from typing import Any
 
 from flask import Response, jsonify, request, url_for
-from kombu.exceptions import OperationalError
-from redis import RedisError
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import jobs
@@ -29,8 +27,6 @@ WEBHOOK = {
     "responses": {"2XX": {"description": "The event was accepted."}},
 }
 LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
-# What kombu wraps, and what it lets through: a Redis that refuses to write.
-BROKER_ERRORS = (OperationalError, RedisError)
 log = logger("klipstream.web")
 
 
@@ -66,16 +62,8 @@ def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any])
     )
     if created.is_new:
         log.info("job_created", job_id=created.job.job_id, kind=created.job.source["kind"])
-        _send(created.job)
+        pipeline.admit(own.store)
     return job_response(created.job, 202 if created.is_new else 200)
-
-
-def _send(job: Job) -> None:
-    """Put the job on the queues. With the broker down it stays in the database, and the reaper sends it later."""
-    try:
-        pipeline.send(job)
-    except BROKER_ERRORS as error:
-        log.warning("job_not_sent", job_id=job.job_id, reason=str(error))
 
 
 @blp.route("/api/v1/analysis/<job_id>")
@@ -101,11 +89,11 @@ def status(job_id: str) -> AnyResponse:
 @blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
 @blp.response(202, JobSchema, headers=LOCATION)
 def cancel(job_id: str) -> Response:
-    """Cancel a job: running work stops, its files are removed."""
+    """Cancel a job: running work stops; what its stages finished is kept for a while, for a retry to go on from."""
     cancelled = _change(job_id, jobs.cancel)
     try:
         pipeline.clean_up(job_id)
-    except BROKER_ERRORS as error:
+    except pipeline.BROKER_ERRORS as error:
         log.warning("clean_up_not_sent", job_id=job_id, reason=str(error))
     return job_response(cancelled, 202)
 
@@ -114,15 +102,16 @@ def cancel(job_id: str) -> Response:
 @blp.response(202, JobSchema, headers=LOCATION)
 def retry(job_id: str) -> Response:
     """Go on with a failed or cancelled job, from the first unfinished stage, as a new attempt."""
-    again = _change(job_id, jobs.retry)
-    _send(again)
+    own = dependencies()
+    again = _change(job_id, jobs.retry, max_active=own.config.max_active_jobs_per_key)
+    pipeline.admit(own.store)
     return job_response(again, 202)
 
 
-def _change(job_id: str, transition: Any) -> Job:  # noqa: ANN401 -- a function of shared.jobs
+def _change(job_id: str, transition: Any, *, max_active: int | None = None) -> Job:  # noqa: ANN401 -- one of shared.jobs
     own_job(job_id)
     try:
-        return dependencies().store.change(job_id, partial(transition, now=utc_now()))
+        return dependencies().store.change(job_id, partial(transition, now=utc_now()), max_active=max_active)
     except Refused as error:
         raise JobConflict(str(error)) from None
 

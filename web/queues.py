@@ -24,19 +24,18 @@ def queue_figures(store: JobStore) -> dict[str, dict[str, Any]]:
     """The figures of every queue by its name."""
     jobs, now = store.active(), utc_now()
     workers = live_workers(store.redis)
-    with redis_errors(), store.redis.pipeline(transaction=False) as pipe:
-        for queue in QUEUES:
-            pipe.llen(queue)
-        lengths = pipe.execute()
+    with redis_errors():
+        deliveries = store.redis.llen(DELIVERY_QUEUE)
+    waits = {queue: _waits(jobs, queue, now) for queue in QUEUES}
     return {
         queue: {
-            "waiting": waiting,
+            "waiting": deliveries if queue == DELIVERY_QUEUE else len(waits[queue]),
             "running": sum(1 for job in jobs if job.holder is not None and _queue_of(job) == queue),
-            "oldest_wait_seconds": _oldest_wait(jobs, queue, now),
+            "oldest_wait_seconds": round(max(waits[queue]), 3) if waits[queue] else None,
             "workers": workers[queue],
             "mean_seconds": None if queue == DELIVERY_QUEUE else _mean_seconds(store.redis, queue),
         }
-        for queue, waiting in zip(QUEUES, lengths, strict=True)
+        for queue in QUEUES
     }
 
 
@@ -44,15 +43,15 @@ def _queue_of(job: Job) -> str | None:
     return STAGE_BY_NAME[job.stage].queue if job.stage else None
 
 
-def _oldest_wait(jobs: list[Job], queue: str, now: str) -> float | None:
+def _waits(jobs: list[Job], queue: str, now: str) -> list[float]:
+    """How long (s) each job has waited for a worker of the queue, whether it was admitted yet or not."""
     waits = [
         seconds_since(job.waiting_since, now)
         for job in jobs
         if job.holder is None and job.waiting_since and _queue_of(job) == queue
     ]
     # A job that waits for its next try does not wait for a worker yet.
-    due = [wait for wait in waits if wait >= 0]
-    return round(max(due), 3) if due else None
+    return [wait for wait in waits if wait >= 0]
 
 
 def _mean_seconds(client: redis.Redis, queue: str) -> float | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from shared.jobs import PRIORITIES
 from shared.stages import JobStatus
 from web.languages import LANGUAGES
 
@@ -103,6 +104,11 @@ class OptionsSchema(Schema):
         load_default=0.0,
         validate=validate.Range(-MAX_CHAT_OFFSET_S, MAX_CHAT_OFFSET_S),
         metadata={"description": "Added to the time of every comment: -45 when the chat comes 45 s too late."},
+    )
+    priority = fields.String(
+        load_default="normal",
+        validate=validate.OneOf(PRIORITIES),
+        metadata={"description": "low: normal jobs go first, but for every fifth."},
     )
 
 

@@ -97,9 +97,15 @@ def _clean_up_after_the_dead(**_: object) -> None:
     start_if_due(settings(), job_store(), every_s=EVERY_AT_START_S)
 
 
+@signals.celeryd_after_setup.connect
+def _note_the_children(instance: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
+    app.conf.klip_children = instance.concurrency
+
+
 @signals.heartbeat_sent.connect
 def _say_that_the_pool_lives(sender: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
     worker = f"{socket.gethostname()}-{os.getpid()}"
     # Whom Redis can't hear counts as gone until it can: that is what /ready shall say.
     with suppress(redis.RedisError):
-        say_alive(_heartbeat_redis(), worker=worker, queues=list(sender.eventer.app.amqp.queues.consume_from))
+        queues = list(sender.eventer.app.amqp.queues.consume_from)
+        say_alive(_heartbeat_redis(), worker=worker, queues=queues, children=app.conf.get("klip_children", 1))

@@ -10,7 +10,14 @@ Jobs, written by `store`:
     running:OWNER:FP          an unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:HASH           Idempotency-Key -> job and body
+    cancelled                 cancelled jobs whose files are still there, by the time they ended
     retries                   how often stages were tried again, by STAGE:CODE
+Whose turn it is, see `admission`:
+    waiting:QUEUE:PRIORITY    owners with jobs that wait to be admitted, by their turn
+    waiting:QUEUE:PRIORITY:OWNER  those jobs, by their creation time in ms
+    underway:QUEUE            admitted jobs that are there, by the time (ms) from which they are due; 0: being worked on
+    underway:of:OWNER         admitted jobs of the owner
+    turns, admissions         how many turns were given; how many jobs were admitted by queue
 To be told to others, written with the job, see `outbox`:
     mirror:due                ids of jobs whose row may be behind, by the time (ms) of the next send
     mirror:states:ID          the job at each change of status that was not mirrored yet, oldest first
@@ -25,7 +32,7 @@ What people say about highlights, see `feedback`:
     verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
                               MAX_VERDICTS of them, until VERDICTS_TTL_S after the last one. CHANNEL is a digest
 Of the whole deployment:
-    workers:QUEUE             processes that live, by the second they last said so
+    workers:QUEUE             WORKER/CHILDREN of processes that live, by the second they last said so
     seconds:STAGE             how long the stage took so far: sum, media, count
     breaker:SERVICE           a circuit breaker: state, failures, shared, failing, opened_at, probe_at (ms), and how
                               often it opened, probed and refused a call: openings, probes, refusals
@@ -43,7 +50,11 @@ import hashlib
 PREFIX = "klip:"
 ACTIVE = PREFIX + "active"
 FINISHED = PREFIX + "finished"
+CANCELLED = PREFIX + "cancelled"
 RETRIES = PREFIX + "retries"
+UNDERWAY_OF = PREFIX + "underway:of:"
+TURNS = PREFIX + "turns"
+ADMISSIONS = PREFIX + "admissions"
 CHANNEL = PREFIX + "channel:"
 MIRROR_DUE = PREFIX + "mirror:due"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
@@ -88,6 +99,22 @@ def index(owner: str, *, status: str | None = None, video_id: str | None = None)
     if video_id is not None:
         return f"{name}:video:{video_id}"
     return name if status is None else f"{name}:status:{status}"
+
+
+def waiting_owners(queue: str, priority: str) -> str:
+    return f"{PREFIX}waiting:{queue}:{priority}"
+
+
+def waiting(queue: str, priority: str, owner: str) -> str:
+    return f"{waiting_owners(queue, priority)}:{owner}"
+
+
+def underway(queue: str) -> str:
+    return f"{PREFIX}underway:{queue}"
+
+
+def underway_of(owner: str) -> str:
+    return UNDERWAY_OF + owner
 
 
 def mirror_states(job_id: str) -> str:

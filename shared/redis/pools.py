@@ -8,8 +8,9 @@ from shared.redis.script import Script
 SILENT_S = 10  # who has said nothing for this long counts as gone
 
 
-def say_alive(client: redis.Redis, *, worker: str, queues: list[str]) -> None:
-    Script(client, "say_alive")([keys.workers(queue) for queue in queues], [worker, SILENT_S])
+def say_alive(client: redis.Redis, *, worker: str, queues: list[str], children: int = 1) -> None:
+    """children: how many tasks the worker runs at once."""
+    Script(client, "say_alive")([keys.workers(queue) for queue in queues], [f"{worker}/{children}", SILENT_S])
 
 
 def live_workers(client: redis.Redis, queues: list[str]) -> dict[str, int]:

@@ -8,14 +8,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 import redis
 
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
-from shared.jobs import Job, StageHeld
+from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
+from shared.redis.admission import Admission, place_arguments, place_keys
 from shared.redis.connection import redis_errors
 from shared.redis.script import Script
 from shared.representations import event_of
@@ -49,10 +49,6 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-def _ms(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
-
-
 def _message(job: Job) -> str:
     """The event in flask-sse's message format; the script puts the id in."""
     event = event_of(job)
@@ -64,6 +60,7 @@ class JobStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self.redis = client
+        self.admission = Admission(client)
         self._create = Script(client, "create")
         self._change = Script(client, "change")
         self._renew = Script(client, "renew")
@@ -95,6 +92,7 @@ class JobStore:
             keys.job(job.job_id),
             keys.events(job.job_id),
             *outbox.tell_keys(job.job_id),
+            *place_keys(job, job),
             *_indexes(job),
         ]
         arguments: list[str | int] = [
@@ -104,15 +102,16 @@ class JobStore:
             max_active,
             job.job_id,
             job.dumps(),
-            _ms(job.created_at),
+            ms_of(job.created_at),
             _message(job),
             keys.channel(job.job_id),
             *outbox.TELL_LIMITS,
+            owner,
         ]
         with redis_errors():
             outcome, found = self._create(names, arguments)
         if outcome == "full":
-            raise RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
+            raise _too_many(max_active)
         if outcome == "seen":
             seen_hash, found = found.split(" ")
             if seen_hash != body_hash:
@@ -121,27 +120,31 @@ class JobStore:
             return Created(job, True)
         return Created(self.get(found), False)
 
-    def change(self, job_id: str, transition: Callable[[Job], Job], *, lease: str = "") -> Job:
+    def change(
+        self, job_id: str, transition: Callable[[Job], Job], *, lease: str = "", max_active: int | None = None
+    ) -> Job:
         """Apply a pure transition of `shared.jobs` until it meets an unchanged job, and return the new state.
 
-        lease: `take` (fails with StageHeld while another lease lives), `drop`, or nothing.  Raises what the
-        transition raises, JobNotFound, DatabaseError.
+        lease: `take` (fails with StageHeld while another lease lives), `drop`, or nothing.  max_active: of the owner,
+        when this begins a job again.  Raises what the transition raises, JobNotFound, RateLimitExceeded, DatabaseError.
         """
         for _ in range(_MAX_CONFLICTS):
             old = self.get(job_id)
             new = transition(old)
             if new.seq == old.seq:
                 return old
-            outcome = self._write(old, new, lease)
+            outcome = self._write(old, new, lease, max_active)
             if outcome == "ok":
                 return new
             if outcome == "gone":
                 raise JobNotFound
             if outcome == "held":
                 raise StageHeld(job_id)
+            if outcome == "full":
+                raise _too_many(max_active)
         raise DatabaseError("The job changes faster than it can be written.")
 
-    def _write(self, old: Job, new: Job, lease: str) -> str:
+    def _write(self, old: Job, new: Job, lease: str, max_active: int | None) -> str:
         terminal = new.is_terminal
         names = [
             keys.job(new.job_id),
@@ -153,7 +156,9 @@ class JobStore:
             keys.index(new.owner, status=old.status),
             keys.index(new.owner, status=new.status),
             keys.FINISHED,
+            keys.CANCELLED,
             *outbox.tell_keys(new.job_id),
+            *place_keys(old, new),
         ]
         webhook = outbox.webhook_event(old, new)
         arguments: list[str | int] = [
@@ -164,14 +169,17 @@ class JobStore:
             LEASE_MS,
             new.job_id,
             keys.channel(new.job_id),
-            _ms(new.created_at),
+            ms_of(new.created_at),
             "terminal" if terminal else "",
             MAX_EVENTS,
-            _ms(new.updated_at),
+            ms_of(new.updated_at),
             "status" if new.status is not old.status else "",
             outbox.event_id(new, webhook) if webhook else "",
             json.dumps(outbox.new_record(new, webhook)) if webhook else "",
             *outbox.TELL_LIMITS,
+            *place_arguments(old, new),
+            "cancelled" if new.status is JobStatus.CANCELLED else "",
+            max_active if max_active is not None and old.is_terminal and not terminal else "",
         ]
         with redis_errors():
             return str(self._change(names, arguments))
@@ -209,6 +217,7 @@ class JobStore:
             for index in (*_indexes(job), keys.FINISHED):
                 pipe.zrem(index, job.job_id)
             pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
+            pipe.zrem(keys.CANCELLED, job.job_id)
             pipe.zrem(keys.MIRROR_DUE, job.job_id)
             pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), keys.edits(job.job_id))
             pipe.execute()
@@ -224,8 +233,19 @@ class JobStore:
     def finished_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that ended before `moment`, oldest first."""
         with redis_errors():
-            ids = self.redis.zrange(keys.FINISHED, "-inf", _ms(moment), byscore=True, offset=0, num=limit)
+            ids = self.redis.zrange(keys.FINISHED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
         return self._load([str(job_id) for job_id in ids])
+
+    def cancelled_before(self, moment: str, *, limit: int = 100) -> list[Job]:
+        """Jobs that were cancelled before `moment` and still have files, oldest first."""
+        with redis_errors():
+            ids = self.redis.zrange(keys.CANCELLED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
+        return self._load([str(job_id) for job_id in ids])
+
+    def files_are_gone(self, job_id: str) -> None:
+        """What a cancelled job had finished has been removed."""
+        with redis_errors():
+            self.redis.zrem(keys.CANCELLED, job_id)
 
     def count_by_status(self, owners: Iterable[str]) -> dict[JobStatus, int]:
         """How many jobs of these owners are kept in each status."""
@@ -301,8 +321,12 @@ class JobStore:
         return _event(entries[0][0], entries[0][1]["message"]) if entries else None
 
 
+def _too_many(max_active: int | None) -> RateLimitExceeded:
+    return RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
+
+
 def _cursor(job: Job) -> str:
-    return f"{_ms(job.created_at)}-{job.job_id}"
+    return f"{ms_of(job.created_at)}-{job.job_id}"
 
 
 def _indexes(job: Job) -> list[str]:

@@ -13,7 +13,7 @@ from shared.errors import JobNotFound, StorageServiceError
 from shared.jobs import moved, utc_now
 from shared.redis.store import JobStore
 from tests.integration.test_store import claim, new_job
-from workers.delivery.retention import remove_old_jobs
+from workers.delivery.retention import remove_cancelled, remove_old_jobs
 
 
 @pytest.fixture
@@ -85,3 +85,61 @@ def test_a_job_whose_files_can_not_be_removed_is_found_again(store: JobStore, ar
     with store.held("job1") as here:
         assert here
     assert remove_old_jobs(store, artifacts, days=30) == 1
+
+
+MINUTE_IN_DAYS = 1 / 1440
+
+
+def test_a_cancelled_jobs_files_are_kept_for_a_while_and_then_go(store: JobStore, artifacts: FolderStore) -> None:
+    old = ended(store, artifacts, 1, days_ago=61 * MINUTE_IN_DAYS)
+    young = ended(store, artifacts, 2, days_ago=59 * MINUTE_IN_DAYS)
+
+    assert remove_cancelled(store, artifacts, keep_minutes=60) == 1
+
+    assert artifacts.names(old) == []
+    assert artifacts.names(young) == ["manifest.json"]
+    assert (store.get(old).files_removed, store.get(young).files_removed) == (True, False)
+    assert remove_cancelled(store, artifacts, keep_minutes=60) == 0
+
+
+def test_files_of_a_cancelled_job_that_is_tried_again_stay(store: JobStore, artifacts: FolderStore) -> None:
+    job_id = ended(store, artifacts, 1, days_ago=1)
+    store.change(job_id, partial(jobs.retry, now=utc_now()))
+
+    assert remove_cancelled(store, artifacts, keep_minutes=0) == 0
+    assert artifacts.names(job_id) == ["manifest.json"]
+
+
+def test_files_of_a_cancelled_job_wait_while_somebody_works_on_it(store: JobStore, artifacts: FolderStore) -> None:
+    job_id = ended(store, artifacts, 1, days_ago=1)
+
+    with store.held(job_id) as here:
+        assert here
+        assert remove_cancelled(store, artifacts, keep_minutes=0) == 0
+
+    assert remove_cancelled(store, artifacts, keep_minutes=0) == 1
+
+
+class _FailsOn(FolderStore):
+    """A folder in which one job's files can't be removed."""
+
+    poison = ""
+
+    def delete(self, job_id: str, names: list[str] | None = None) -> None:
+        if job_id == self.poison:
+            raise StorageServiceError
+        super().delete(job_id, names)
+
+
+def test_files_that_cannot_be_removed_keep_no_others(store: JobStore, tmp_path: Path) -> None:
+    artifacts = _FailsOn(tmp_path / "artifacts")
+    artifacts.poison = ended(store, artifacts, 1, days_ago=2)
+    other = ended(store, artifacts, 2, days_ago=1)
+
+    assert remove_cancelled(store, artifacts, keep_minutes=0) == 1
+    assert artifacts.names(other) == []
+
+    # When it can be removed again
+    artifacts.poison = ""
+    assert remove_cancelled(store, artifacts, keep_minutes=0) == 1
+    assert artifacts.names("job1") == []

@@ -85,7 +85,7 @@ def submit(store: JobStore, environment: dict[str, str], **script: list[str]) ->
         video=Video(id="x", source="local", duration_seconds=60.0),
     )
     store.create(job, max_active=1000)
-    code = f"from tasks.pipeline import send; from workers.app import job_store; send(job_store().get({job.job_id!r}))"
+    code = "from tasks.pipeline import admit; from workers.app import job_store; admit(job_store())"
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
     return job.job_id
 
@@ -214,7 +214,7 @@ def test_a_stage_that_eats_too_much_memory_is_interrupted_and_says_so(
 
 
 @pytest.mark.usefixtures("pools")
-def test_a_cancelled_job_stops_its_work_within_seconds_and_its_files_go(
+def test_a_cancelled_job_stops_its_work_within_seconds_and_keeps_what_it_finished(
     store: JobStore, environment: dict[str, str], data_dir: Path
 ) -> None:
     job_id = submit(store, environment, transcribe=["work"])
@@ -225,9 +225,35 @@ def test_a_cancelled_job_stops_its_work_within_seconds_and_its_files_go(
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
 
     wait_until(lambda: not (data_dir / "work" / job_id).exists(), seconds=5)
-    wait_until(lambda: not (data_dir / "artifacts" / job_id).exists(), seconds=15)
     assert store.get(job_id).status is JobStatus.CANCELLED
     assert runs(store, job_id, "analyze") == 0
+    assert '"download.txt"' in manifest_of(data_dir, job_id)
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_cancelled_job_is_retried_from_what_it_had_finished(store: JobStore, environment: dict[str, str]) -> None:
+    job_id = submit(store, environment, transcribe=["work"])
+    wait_until(lambda: store.get(job_id).stage_progress.get("transcribe", 0) > 0, seconds=20)
+    store.change(job_id, partial(jobs.cancel, now=utc_now()))
+
+    store.change(job_id, partial(jobs.retry, now=utc_now()))
+
+    job = end(store, job_id)
+    assert (job.status, job.attempt) == (JobStatus.COMPLETED, 2)
+    assert [runs(store, job_id, stage.name) for stage in STAGES] == [1, 1, 2, 1, 1]
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_job_that_was_admitted_but_never_sent_is_sent(store: JobStore) -> None:
+    now = utc_now()
+    store.create(
+        replace(new_job(), job_id="admitted", fingerprint="admitted", url="{}", waiting_since=now), max_active=9
+    )
+
+    # When whoever admitted it died before it was sent
+    store.admission.admit(limit=1)
+
+    assert end(store, "admitted").status is JobStatus.COMPLETED
 
 
 @pytest.mark.usefixtures("pools")

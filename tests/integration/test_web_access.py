@@ -38,6 +38,24 @@ def bob(ann: Web) -> Iterator[httpx.Client]:
         yield client
 
 
+def test_a_retry_counts_as_an_unfinished_job(tmp_path: Path, valkey_url: str) -> None:
+    data_dir = tmp_path / "few"
+    settings = {"LOCAL_MEDIA_DIR": str(tmp_path), "MAX_ACTIVE_JOBS_PER_KEY": "2"}
+    with running_web(data_dir, valkey_url, **settings) as url, used(url, valkey_url, data_dir) as web:
+        first = web.submit("file:a.mp4")
+        web.http.delete(f"/api/v1/analysis/{first}")
+        other = web.submit("file:b.mp4")
+        web.submit("file:c.mp4")
+
+        refused = web.http.post(f"/api/v1/analysis/{first}/retry")
+        web.http.delete(f"/api/v1/analysis/{other}")
+        accepted = web.http.post(f"/api/v1/analysis/{first}/retry")
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert refused.headers["Retry-After"] == "60"
+    assert (accepted.status_code, accepted.json()["attempt"]) == (202, 2)
+
+
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 

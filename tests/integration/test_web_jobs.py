@@ -211,6 +211,27 @@ def test_a_failed_job_is_tried_again_as_a_new_attempt(web: Web) -> None:
     assert web.store.redis.llen("download") == 1
 
 
+def test_a_priority_is_low_or_normal(web: Web) -> None:
+    low = post(web, {"url": "file:demo.mp4", "options": {"priority": "low"}})
+    wrong = post(web, {"url": "file:demo.mp4", "options": {"priority": "high"}})
+
+    assert web.store.get(low.json()["job_id"]).options.priority == "low"
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (422, ["options.priority"])
+
+
+def test_a_job_for_which_there_is_no_room_yet_waits_before_the_queue(web: Web) -> None:
+    ids = [web.submit(f"file:{number}.mp4") for number in range(10)]
+
+    assert web.store.redis.llen("download") == 2
+    figures = web.http.get("/api/v1/queues").json()["queues"]["download"]
+    assert (figures["waiting"], figures["running"]) == (10, 0)
+
+    for job_id in ids[5:]:
+        web.http.delete(f"/api/v1/analysis/{job_id}")
+
+    assert web.http.get("/api/v1/queues").json()["queues"]["download"]["waiting"] == 5
+
+
 def test_a_failed_job_shows_its_error_with_stage_and_attempt(web: Web) -> None:
     job_id = web.submit()
     fail(web, job_id)

@@ -132,12 +132,27 @@ def test_a_failed_job_is_retried_from_its_first_unfinished_stage() -> None:
     assert job.error is None
 
 
-def test_a_cancelled_job_is_retried_from_the_start_because_its_files_are_gone() -> None:
-    job = jobs.cancel(run_stage(new_job()), now=NOW)
+def test_a_cancelled_job_is_retried_from_its_first_unfinished_stage() -> None:
+    job = jobs.cancel(claimed(run_stage(new_job())), now=NOW)
 
     job = jobs.retry(job, now=NOW)
 
-    assert (job.stage, job.stages_done, job.percentage) == ("download", (), 0)
+    assert (job.stage, job.stages_done, job.percentage) == ("chat", ("download",), 30)
+
+
+def test_a_cancelled_job_whose_files_are_gone_is_retried_from_the_start() -> None:
+    job = jobs.give_up_files(jobs.cancel(run_stage(new_job()), now=NOW))
+
+    again = jobs.retry(job, now=NOW)
+
+    assert jobs.give_up_files(job) == job
+    assert (again.stage, again.stages_done, again.percentage) == ("download", (), 0)
+    assert not again.files_removed
+
+
+def test_only_a_cancelled_job_gives_up_its_files() -> None:
+    with pytest.raises(Refused):
+        jobs.give_up_files(run_stage(new_job()))
 
 
 def test_a_worker_whose_job_was_cancelled_can_change_nothing() -> None:

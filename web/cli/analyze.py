@@ -95,6 +95,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 )
 @click.option("--transcriber", help="auto, deepgram, whisper, or none for no words.")
 @click.option("--audio-track", type=click.IntRange(1, 32), help="The sound track to use, from 1.")
+@click.option("--priority", type=click.Choice(["normal", "low"]), help="low: let others go first. Default: normal.")
 @_json
 @_key
 def analyze(
@@ -107,6 +108,7 @@ def analyze(
     learn: bool | None,
     transcriber: str | None,
     audio_track: int | None,
+    priority: str | None,
     as_json: bool,
     key: str | None,
 ) -> None:
@@ -122,6 +124,7 @@ def analyze(
         "audio_track": audio_track,
         "chat_offset_seconds": chat_offset,
         "learn": learn,
+        "priority": priority,
     }
     body: dict[str, Any] = {
         "url": source_name(source, config),

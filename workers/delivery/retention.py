@@ -1,14 +1,16 @@
-"""Removing jobs, and their files, that ended longer ago than JOB_RETENTION_DAYS."""
+"""Removing jobs that ended JOB_RETENTION_DAYS ago, and files of those cancelled CANCELLED_KEEP_MINUTES ago."""
 
 from time import monotonic
 
 from shared.artifacts.store import ArtifactStore
-from shared.errors import JobNotFound
-from shared.jobs import Job, moved, utc_now
+from shared.errors import JobNotFound, StorageServiceError
+from shared.jobs import Job, Refused, give_up_files, moved, utc_now
 from shared.log import logger
 from shared.redis.store import JobStore
 
 WORK_FOR_S = 300.0  # the rest waits for the next run
+BATCH = 100
+MOST_FAILURES = 3
 
 log = logger("klipstream.retention")
 
@@ -42,4 +44,44 @@ def _remove(store: JobStore, artifacts: ArtifactStore, job: Job, cutoff: str) ->
             return False
         artifacts.delete(job.job_id)
         store.delete(newest)
+    return True
+
+
+def remove_cancelled(store: JobStore, artifacts: ArtifactStore, *, keep_minutes: float) -> int:
+    """How many jobs' files were removed; those of a job that somebody still works on or removes wait for the next run.
+
+    Raises StorageServiceError when MOST_FAILURES were in a row, DatabaseError.
+    """
+    cutoff = moved(utc_now(), -keep_minutes * 60)
+    removed = failures = 0
+    for job in store.cancelled_before(cutoff, limit=BATCH):
+        try:
+            removed += _remove_files(store, artifacts, job.job_id, cutoff)
+            failures = 0
+        except StorageServiceError as error:
+            failures += 1
+            if failures == MOST_FAILURES:
+                raise
+            log.warning("files_not_removed", job_id=job.job_id, reason=error.detail)
+    if removed:
+        log.info("cancelled_files_removed", count=removed)
+    return removed
+
+
+def _remove_files(store: JobStore, artifacts: ArtifactStore, job_id: str, cutoff: str) -> bool:
+    def transition(job: Job) -> Job:
+        if (job.finished_at or cutoff) > cutoff:
+            raise Refused("cancelled again")
+        return give_up_files(job)
+
+    with store.held(job_id) as here:
+        if not here:
+            return False
+        try:
+            # First the word that they are gone: a retry must not count on them, whoever dies now.
+            store.change(job_id, transition)
+        except (Refused, JobNotFound):
+            return False
+        artifacts.delete(job_id)
+        store.files_are_gone(job_id)
     return True

@@ -1,20 +1,25 @@
 -- Replace a job by its next state, if nobody was faster, with its indexes, its event and its message.
 -- KEYS: job, events, lease, all active jobs, the owner's active jobs, running job of the same work, index of the old
---   status, index of the new one, finished jobs, the four of tell.lua.
+--   status, index of the new one, finished jobs, cancelled jobs, the four of tell.lua, the eight of place.lua.
 -- ARGV: `seq` of the old state, new state, message, lease ('' leaves it, 'drop' removes it, a token takes it if nobody
 --   holds it), life of a lease (ms), job id, channel, created at (ms), 'terminal' or '', most events kept, changed at
---   (ms), 'status' if that changed or '', id of a webhook event or '', its record, the three limits of tell.lua.
--- Answer: 'ok', 'gone', 'conflict' or 'held'.
+--   (ms), 'status' if that changed or '', id of a webhook event or '', its record, the three limits of tell.lua, owner,
+--   where it stands, due from (ms), 'cancelled' if it is that or '', most unfinished jobs of the owner when this begins
+--   one again or ''.
+-- Answer: 'ok', 'gone', 'conflict', 'held' or 'full'.
 -- include tell.lua
+-- include place.lua
 local job_key, events, lease, active, active_of_owner, running, old_index, new_index, finished = unpack(KEYS, 1, 9)
-local outbox = {unpack(KEYS, 10, 13)}
+local cancelled, outbox, at = KEYS[10], {unpack(KEYS, 11, 14)}, {unpack(KEYS, 15, 22)}
 local old_seq, job, message, lease_wanted, lease_life_ms, id, channel, created_ms, terminal = unpack(ARGV, 1, 9)
 local most_events, changed_ms, changed, webhook, webhook_record = unpack(ARGV, 10, 14)
 local limits = {unpack(ARGV, 15, 17)}
+local owner, stands, due_ms, is_cancelled, most_active = unpack(ARGV, 18, 22)
 
 local old = redis.call('GET', job_key)
 if not old then return 'gone' end
 if cjson.decode(old).seq ~= tonumber(old_seq) then return 'conflict' end
+if most_active ~= '' and redis.call('SCARD', active_of_owner) >= tonumber(most_active) then return 'full' end
 if lease_wanted == 'drop' then
   redis.call('DEL', lease)
 elseif lease_wanted ~= '' then
@@ -38,6 +43,12 @@ else
   redis.call('SADD', active_of_owner, id)
   redis.call('SET', running, id, 'NX')
 end
+if is_cancelled == 'cancelled' then
+  redis.call('ZADD', cancelled, changed_ms, id)
+else
+  redis.call('ZREM', cancelled, id)
+end
+place(at, id, owner, created_ms, stands, due_ms)
 tell(outbox, limits, id, changed, job, webhook, webhook_record)
 local event_id = redis.call('XADD', events, 'MAXLEN', '~', most_events, '*', 'message', message)
 redis.call('PUBLISH', channel, '{"id":"' .. event_id .. '",' .. string.sub(message, 2))
