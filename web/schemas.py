@@ -10,6 +10,7 @@ from web.languages import LANGUAGES
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
+MAX_JOINED = 50
 STATUSES = [status.value for status in JobStatus]
 
 
@@ -103,6 +104,14 @@ class OptionsSchema(Schema):
         load_default=0.0,
         validate=validate.Range(-MAX_CHAT_OFFSET_S, MAX_CHAT_OFFSET_S),
         metadata={"description": "Added to the time of every comment: -45 when the chat comes 45 s too late."},
+    )
+    join = fields.List(
+        fields.String(validate=validate.Length(1, MAX_TEXT)),
+        load_default=list,
+        validate=validate.Length(max=MAX_JOINED),
+        metadata={
+            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one timeline."
+        },
     )
 
 
