@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -189,6 +190,10 @@ class Follower(threading.Thread):
                     self.is_waiting.set()
 
 
+def _replaced(web_log: Path, victim: int) -> bool:
+    return worker_process(web_log) != victim
+
+
 def worker_process(web_log: Path) -> int:
     """The process that serves, as gunicorn told it last."""
     return int(re.findall(r"Booting worker with pid: (\d+)", web_log.read_text())[-1])
@@ -212,7 +217,7 @@ def test_the_death_of_the_process_costs_its_clients_nothing(own_server: Web, tmp
         os.kill(victim, signal.SIGKILL)
         for worker in workers:
             worker.finish()
-        wait_until(lambda gone=victim: worker_process(tmp_path / "web.log") != gone, seconds=60)
+        wait_until(partial(_replaced, tmp_path / "web.log", victim), seconds=60)
     for worker in workers:
         worker.claim(3)
         worker.fail()
