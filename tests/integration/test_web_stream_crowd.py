@@ -66,17 +66,17 @@ def test_only_jobs_that_are_watched_are_listened_to_and_once_a_process(web: Web)
 
 
 def test_a_job_is_listened_to_until_the_last_client_has_left(web: Web) -> None:
-    job_id = web.submit()
+    job_id, left_id = web.submit(), web.submit()
     with watched(web, [job_id]) as (stays,):
-        with watched(web, [job_id] * 3):
-            assert streams(web) == 4
+        with watched(web, [job_id] * 3 + [left_id]):
+            assert streams(web) == 5
 
         wait_until(lambda: streams(web) == 1, seconds=25)
-        assert listened_to(web, [job_id]) == [1]
+        assert listened_to(web, [job_id, left_id]) == [1, 0]
         Worker(web, job_id).claim()
         assert b'"downloading"' in read_until(stays, b"downloading")
-
-    wait_until(lambda: listened_to(web, [job_id]) == [0], seconds=25)
+    web.http.delete(f"/api/v1/analysis/{job_id}")
+    wait_until(lambda: streams(web) == 0)
 
 
 def test_who_joins_while_the_last_one_leaves_misses_nothing(web: Web) -> None:
@@ -244,3 +244,19 @@ def test_who_saw_the_end_is_not_told_it_again(web: Web) -> None:
     path = f"/api/v1/analysis/{job_id}/stream"
     with connect_sse(web.http, "GET", path, headers={"Last-Event-ID": latest.id}) as source:
         assert [event.event for event in source.iter_sse()] == ["connected", "progress", "stream_ended"]
+
+
+def test_a_server_that_keeps_its_connections_streams_too(tmp_path: Path, valkey_url: str) -> None:
+    # Given Flask's own server, with a thread for each request
+    server = ("flask", "--app", "web", "run", "--port", "{port}")
+    with running_web(tmp_path, valkey_url, server=server) as url, used(url, valkey_url, tmp_path) as web:
+        job_id = web.submit("https://www.twitch.tv/videos/123456789")
+        with connect_sse(web.http, "GET", f"/api/v1/analysis/{job_id}/stream") as source:
+            events = source.iter_sse()
+            told = [next(events), next(events)]
+            Worker(web, job_id).claim()
+            web.http.delete(f"/api/v1/analysis/{job_id}")
+            told += list(events)
+
+    assert [event.event for event in told][-2:] == ["cancelled", "stream_ended"]
+    assert [event.json()["update_count"] for event in told] == list(range(len(told)))
