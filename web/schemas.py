@@ -11,6 +11,7 @@ from web.languages import LANGUAGES
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
+MAX_JOINED = 50
 STATUSES = [status.value for status in JobStatus]
 
 
@@ -109,6 +110,14 @@ class OptionsSchema(Schema):
         load_default="normal",
         validate=validate.OneOf(PRIORITIES),
         metadata={"description": "low: normal jobs go first, but for every fifth."},
+    )
+    join = fields.List(
+        fields.String(validate=validate.Length(1, MAX_TEXT)),
+        load_default=list,
+        validate=validate.Length(max=MAX_JOINED),
+        metadata={
+            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one timeline."
+        },
     )
 
 
