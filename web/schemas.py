@@ -49,6 +49,21 @@ class ClipChoice(fields.Field[bool | str]):
         raise ValidationError('Must be true, false or "vertical".')
 
 
+class Names(fields.List[str]):
+    """Texts; what is wrong with one is told of the whole field."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
+    ) -> list[str | None]:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError as error:
+            if isinstance(error.messages, list):
+                raise
+            told = [f"Number {at + 1}: {' '.join(texts)}" for at, texts in error.messages.items()]
+            raise ValidationError(told) from error
+
+
 class Flag(fields.Boolean):
     """true or false, nothing that means them."""
 
@@ -111,7 +126,7 @@ class OptionsSchema(Schema):
         validate=validate.OneOf(PRIORITIES),
         metadata={"description": "low: normal jobs go first, but for every fifth."},
     )
-    join = fields.List(
+    join = Names(
         fields.String(validate=validate.Length(1, MAX_TEXT)),
         load_default=list,
         validate=validate.Length(max=MAX_JOINED),
