@@ -45,6 +45,7 @@ class VideoPart(Record):
     file_name: str
     begins_at_seconds: float
     duration_seconds: float
+    start_timecode: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,7 @@ class VideoPartSchema(Schema):
     file_name = fields.String()
     begins_at_seconds = fields.Float(metadata={"description": "On the timeline of all."})
     duration_seconds = fields.Float()
+    start_timecode = fields.String(allow_none=True)
 
 
 @whole

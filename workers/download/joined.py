@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.atomic import written_whole
 from shared.errors import ChatUnavailable, InvalidRequest, UnsupportedFormat, VideoSizeExceeded
 from shared.progress import Progress, share_of, silent
 from shared.records import Measured, Video, VideoPart
@@ -96,7 +97,12 @@ class JoinedSource:
                 seconds, warnings = self._copy_sound(index, choice.track, _sound_copy(work, index), share)
             begins_s = parts[-1].begins_at_seconds + parts[-1].duration_seconds if parts else 0.0
             parts.append(
-                VideoPart(file_name=Path(name).name, begins_at_seconds=round(begins_s, 6), duration_seconds=seconds)
+                VideoPart(
+                    file_name=Path(name).name,
+                    begins_at_seconds=round(begins_s, 6),
+                    duration_seconds=seconds,
+                    start_timecode=measure(self._path(name)).start_timecode,
+                )
             )
             self._check_length(begins_s + seconds)
             for warning in warnings:
@@ -167,7 +173,8 @@ class JoinedSource:
         sounds = [SoundPiece(path, one.end_s - one.start_s) for path, one in zip(encoded, stretches, strict=True)]
         join_sound(sounds, sound, progress=silent)
         pieces = [PicturePiece(path, one.start_s - origin_s) for path, one in zip(encoded, stretches, strict=True)]
-        join_pictures(pieces, sound, into, progress=silent)
+        with written_whole(into) as temporary:
+            join_pictures(pieces, sound, temporary, progress=silent)
         for path in (*encoded, sound):
             path.unlink()
 
