@@ -1,6 +1,6 @@
 """Download throughput beside streamlink, yt-dlp and ffmpeg over three shapes of link; peak memory.
 
-`python -m bench.download [--rounds 3] [--seconds 1320] [--gigabytes 4]`
+`python -m bench.download [--rounds 2] [--seconds 1980] [--gigabytes 4]`
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
 tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and
@@ -151,8 +151,8 @@ def peak_mib(gigabytes: float, *, segment_seconds: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=1320, help="of the VOD for throughput")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=int, default=1980, help="of the VOD for throughput")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="of the VOD for memory; 0 leaves it out")
     given = parser.parse_args()
     size = given.seconds * SOURCE_BITS // 8
