@@ -35,7 +35,7 @@ LINKS: dict[str, tuple[str, dict[str, float]]] = {
     ),
 }
 SOURCE_BITS = 6_000_000
-LARGE_SEGMENT_S = 80
+LARGE_BITS = 48_000_000  # segments of 60 MB
 MEBIBYTE = 2**20
 
 
@@ -142,11 +142,12 @@ def compare(peer: TwitchPeer, name: str, link: dict[str, float], rounds: int, si
     }
 
 
-def peak_mib(gigabytes: float, *, segment_seconds: int) -> int:
+def peak_mib(gigabytes: float, bits: int) -> int:
+    """Of the fetch of so much at so many bits/s, in segments of 10 s."""
     with running_twitch() as peer:
-        seconds = int(gigabytes * 8e9 / SOURCE_BITS) // segment_seconds * segment_seconds
-        peer.fresh(seconds=seconds, segment_seconds=segment_seconds)
-        return round(measure(peer, ours, int(seconds * SOURCE_BITS / 8 * 0.99)).peak_bytes / MEBIBYTE)
+        seconds = int(gigabytes * 8e9 / bits) // 10 * 10
+        peer.fresh(seconds=seconds, segment_seconds=10, bits={"chunked": bits})
+        return round(measure(peer, ours, int(seconds * bits / 8 * 0.99)).peak_bytes / MEBIBYTE)
 
 
 def main() -> None:
@@ -164,9 +165,9 @@ def main() -> None:
         for name, (told, link) in LINKS.items():
             result[name] = compare(peer, told, link, given.rounds, size)
     if given.gigabytes:
-        result["peak_mib"] = peak_mib(given.gigabytes, segment_seconds=10)
+        result["peak_mib"] = peak_mib(given.gigabytes, SOURCE_BITS)
         print(f"\nPeak memory of a {given.gigabytes:g} GB VOD: {result['peak_mib']} MiB")
-        result["peak_mib_of_large_segments"] = peak_mib(given.gigabytes, segment_seconds=LARGE_SEGMENT_S)
+        result["peak_mib_of_large_segments"] = peak_mib(given.gigabytes, LARGE_BITS)
         print(f"Peak memory of one with segments of 60 MB: {result['peak_mib_of_large_segments']} MiB")
     print(json.dumps(result))
 

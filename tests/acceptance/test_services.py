@@ -64,7 +64,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "REDIS_URL": stack.enter_context(running_valkey(folder / "redis")),
             "ARTIFACTS_URL": f"gs://{BUCKET}/{PREFIX}",
-            "CANCELLED_KEEP_MINUTES": "0",
             "STORAGE_EMULATOR_HOST": gcs,
             "CANCELLED_KEEP_MINUTES": "0",
             "CONVEX_URL": convex.url,

@@ -105,7 +105,6 @@ def running_services(twitch: TwitchPeer, deepgram: dict[str, str], folder: Path)
             "TRANSCRIBER": "deepgram",
             "TWITCH_HOST_MAP": TwitchPeer(proxies["twitch"].url).setting(),
             "ARTIFACTS_URL": f"gs://{BUCKET}/prod",
-            "CANCELLED_KEEP_MINUTES": "0",
             "STORAGE_EMULATOR_HOST": proxies["gcs"].url,
             "CONVEX_URL": proxies["convex"].url,
             "CONVEX_DEPLOY_KEY": DEPLOY_KEY,
