@@ -1,6 +1,6 @@
 """Download throughput beside streamlink, yt-dlp and ffmpeg over three shapes of link; peak memory.
 
-`python -m bench.download [--rounds 3] [--seconds 1320] [--gigabytes 4]`
+`python -m bench.download [--rounds 2] [--seconds 1980] [--gigabytes 4]`
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
 tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and
@@ -35,7 +35,7 @@ LINKS: dict[str, tuple[str, dict[str, float]]] = {
     ),
 }
 SOURCE_BITS = 6_000_000
-LARGE_SEGMENT_S = 80
+LARGE_BITS = 48_000_000  # segments of 60 MB
 MEBIBYTE = 2**20
 
 
@@ -142,17 +142,18 @@ def compare(peer: TwitchPeer, name: str, link: dict[str, float], rounds: int, si
     }
 
 
-def peak_mib(gigabytes: float, *, segment_seconds: int) -> int:
+def peak_mib(gigabytes: float, bits: int) -> int:
+    """Of the fetch of so much at so many bits/s, in segments of 10 s."""
     with running_twitch() as peer:
-        seconds = int(gigabytes * 8e9 / SOURCE_BITS) // segment_seconds * segment_seconds
-        peer.fresh(seconds=seconds, segment_seconds=segment_seconds)
-        return round(measure(peer, ours, int(seconds * SOURCE_BITS / 8 * 0.99)).peak_bytes / MEBIBYTE)
+        seconds = int(gigabytes * 8e9 / bits) // 10 * 10
+        peer.fresh(seconds=seconds, segment_seconds=10, bits={"chunked": bits})
+        return round(measure(peer, ours, int(seconds * bits / 8 * 0.99)).peak_bytes / MEBIBYTE)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=1320, help="of the VOD for throughput")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=int, default=1980, help="of the VOD for throughput")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="of the VOD for memory; 0 leaves it out")
     given = parser.parse_args()
     size = given.seconds * SOURCE_BITS // 8
@@ -164,9 +165,9 @@ def main() -> None:
         for name, (told, link) in LINKS.items():
             result[name] = compare(peer, told, link, given.rounds, size)
     if given.gigabytes:
-        result["peak_mib"] = peak_mib(given.gigabytes, segment_seconds=10)
+        result["peak_mib"] = peak_mib(given.gigabytes, SOURCE_BITS)
         print(f"\nPeak memory of a {given.gigabytes:g} GB VOD: {result['peak_mib']} MiB")
-        result["peak_mib_of_large_segments"] = peak_mib(given.gigabytes, segment_seconds=LARGE_SEGMENT_S)
+        result["peak_mib_of_large_segments"] = peak_mib(given.gigabytes, LARGE_BITS)
         print(f"Peak memory of one with segments of 60 MB: {result['peak_mib_of_large_segments']} MiB")
     print(json.dumps(result))
 

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ ENCODERS = {
 }
 TIMESCALES = {1: 15360, 2: 48000}  # of ffmpeg's fMP4: 30 frames/s video, 48 kHz sound
 RECIPE = "4"  # changes with what is made below
+_making = threading.Lock()
 
 # AAC frames fit whole into 8 s, so a loop of a multiple of that repeats without a seam.
 
@@ -45,9 +47,14 @@ class Loop:
         return self.seconds * len(self.av)
 
 
-@cache
 def make_loop(seconds: int, *, fmp4: bool = False, codec: str = "h264") -> Loop:
     """A loop of LOOP_SEGMENTS segments, from the disk cache when it has been made before."""
+    with _making:  # of the threads that want one at once the first makes it
+        return _made(seconds, fmp4=fmp4, codec=codec)
+
+
+@cache
+def _made(seconds: int, *, fmp4: bool, codec: str) -> Loop:
     if seconds * LOOP_SEGMENTS % 8:
         raise ValueError("A loop has to be a multiple of 8 s.")
     kind = f"{codec} fmp4" if fmp4 else "ts"

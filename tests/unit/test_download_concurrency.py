@@ -82,6 +82,20 @@ def test_it_finds_the_edge_behind_which_the_server_falls_off(noise: float) -> No
     assert download.rate(120) > 0.95 * crowded(7)
 
 
+def test_it_steps_down_where_too_many_do_harm_only_after_a_while() -> None:
+    download = Download(proportional)
+    full_since: list[float] = []
+
+    def crawls_later(count: int) -> float:
+        full_since[:] = (full_since or [download.now]) if count >= 8 else []
+        return proportional(count) if not full_since or download.now - full_since[0] < 1 else count * 2.5e6
+
+    download.link = crawls_later
+    download.run(10)
+
+    assert download.rate(120) > 0.85 * proportional(7)
+
+
 def test_it_goes_below_where_it_began_when_that_brings_more() -> None:
     download = Download(crowded_early)
     download.run(120)

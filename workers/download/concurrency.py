@@ -16,6 +16,7 @@ WINDOW_S = 0.3  # what is measured at a time
 SETTLE_S = 0.15  # after a change before that: new connections have to bring something first
 FAIR_GAIN = 0.3  # of what a proportional growth would bring
 HARM = 0.9  # a step up that brings less than this of what was before does harm
+COLLAPSE = 0.6  # what arrives falls below this of what it was, though nothing was changed
 BETTER = 1.05  # fewer connections have to bring so much more
 GROWTH = 0.5
 FIRST_PAUSE_S, PAUSE_AFTER_HARM_S, LONGEST_PAUSE_S = 2.0, 15.0, 60.0
@@ -50,7 +51,8 @@ class AdaptiveLimit:
         self._clock = clock
         self._lock = threading.Lock()
         self._troubled_at = -math.inf
-        self._held = (bounds.first, 0.0)  # the limit to go back to, and what it brought (bytes/s; 0: not known)
+        # Limits that were well, rising, and what each brought (bytes/s; 0: not known). The last one is held.
+        self._ladder = [(bounds.first, 0.0)]
         self._step = self._usual_step()
         self._direction = 1
         self._pause_s = FIRST_PAUSE_S
@@ -67,7 +69,7 @@ class AdaptiveLimit:
             self._troubled_at = now
             self._set(max(self._bounds.least, self.value // 2))
             self.was_too_much = False
-            self._held = (self.value, 0.0)
+            self._ladder = [(self.value, 0.0)]
             self._rest(now)
 
     def look(self, received: int, *, is_full: bool) -> None:
@@ -91,14 +93,16 @@ class AdaptiveLimit:
                 self._judge((received - before) / (now - began), now)
 
     def _judge(self, rate: float, now: float) -> None:
-        count, brought = self._held
+        count, brought = self._ladder[-1]
         self.was_too_much = False
-        if self.value == count:
-            self._held = (count, (brought + rate) / 2 if brought else rate)
+        if self.value == count and rate < brought * COLLAPSE:
+            self._step_down(now)
+        elif self.value == count:
+            self._ladder[-1] = (count, (brought + rate) / 2 if brought else rate)
             if now >= self._next_try_at:
                 self._try()
         elif rate >= self._wanted(count, brought):
-            self._held = (self.value, rate)
+            self._ladder = [rung for rung in self._ladder if rung[0] < self.value] + [(self.value, rate)]
             self._pause_s = FIRST_PAUSE_S
             self._try()
         else:
@@ -113,13 +117,24 @@ class AdaptiveLimit:
 
     def _try(self) -> None:
         """Go a step on from what is held; the other way when there is none left this way."""
-        count = self._held[0]
+        count = self._ladder[-1][0]
         for direction in (self._direction, -self._direction):
             tried = min(max(count + direction * self._step, self._bounds.least), self._bounds.most)
             if tried != count:
                 self._direction = direction
                 self._set(tried)
                 return
+
+    def _step_down(self, now: float) -> None:
+        """What was well for a while is too much after all, or the link got worse: back to the limit before."""
+        if len(self._ladder) > 1:
+            self.was_too_much = True
+            self._ladder.pop()
+            self._set(self._ladder[-1][0])
+        else:
+            self._ladder = [(self.value, 0.0)]
+        self._pause_s = max(self._pause_s, PAUSE_AFTER_HARM_S)
+        self._rest(now)
 
     def _take_back(self, count: int, now: float) -> None:
         self._set(count)
