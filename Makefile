@@ -33,10 +33,12 @@ up: setup ## The whole stack in the foreground, until Ctrl-C
 override URL := $(value URL)
 override CHAT := $(value CHAT)
 override CHAT_OFFSET := $(value CHAT_OFFSET)
+override JOIN := $(value JOIN)
 analyze: export KLIPSTREAM_SOURCE = $(value URL)
 analyze: export KLIPSTREAM_CHAT = $(value CHAT)
 analyze: export KLIPSTREAM_CHAT_OFFSET = $(value CHAT_OFFSET)
-analyze: setup ## Submit URL='...' (CHAT='...', CHAT_OFFSET=seconds, LEARN=no) to the running stack and follow it
+analyze: export KLIPSTREAM_JOIN = $(value JOIN)
+analyze: setup ## Submit URL='...' (CHAT='...', CHAT_OFFSET=seconds, JOIN='...', LEARN=no) to the running stack and follow it
 	@$(PY) -m flask --app web analyze --follow $(if $(filter no false,$(LEARN)),--no-learn)
 
 doctor: setup ## Check every part and say what to do

@@ -1,11 +1,12 @@
-"""Download throughput beside streamlink, yt-dlp and ffmpeg, on loopback and on a shaped link; peak memory of 4 GB.
+"""Download throughput beside streamlink, yt-dlp and ffmpeg over three shapes of link; peak memory.
 
-`python -m bench.download [--rounds 3] [--seconds 660] [--gigabytes 4]`
+`python -m bench.download [--rounds 3] [--seconds 1320] [--gigabytes 4]`
 
 All fetch the same 6 Mbit/s rendition of the same VOD from the Twitch stand-in into one file. The clock runs from a
 tool's first segment request until its last byte is in the file, so nobody's start-up counts; rounds are interleaved and
-each tool's best one counts, which other load on the machine disturbs least. We run with the default of six segments at
-once, and with as many as the widest peer. Memory is the process's peak resident set.
+each tool's best one counts, which other load on the machine disturbs least. We run as the stack does, with as many
+segments at once as the link rewards, and with fixed numbers of them. Memory is the process's peak resident set: of each
+run, of a VOD of 4 GB, and of one whose segments have 60 MB.
 """
 
 import argparse
@@ -20,12 +21,21 @@ from typing import Any, NamedTuple
 
 import imageio_ffmpeg
 
+from bench.fetch_one import ADAPTIVE
 from tests.peers.twitch import CDN_HOST
 from tests.peers.twitch_process import TwitchPeer, running_twitch
 
 ROOT = Path(__file__).resolve().parent.parent
-SHAPED = {"latency_ms": 80.0, "bytes_per_s": 40e6}
+LINKS: dict[str, tuple[str, dict[str, float]]] = {
+    "loopback": ("Loopback", {}),
+    "shaped": ("80 ms a request, 40 MB/s a connection", {"latency_ms": 80, "bytes_per_s": 40e6}),
+    "crowded": (
+        "80 ms a request, 20 MB/s a connection, 5 MB/s from 8 connections on",
+        {"latency_ms": 80, "bytes_per_s": 20e6, "crowded_from": 8, "crowded_bytes_per_s": 5e6},
+    ),
+}
 SOURCE_BITS = 6_000_000
+LARGE_SEGMENT_S = 80
 MEBIBYTE = 2**20
 
 
@@ -39,7 +49,7 @@ class Run(NamedTuple):
 Command = Callable[[str, Path], list[str]]
 
 
-def klipstream(at_once: int) -> Command:
+def klipstream(at_once: int | str) -> Command:
     def command(base: str, folder: Path) -> list[str]:
         # As the stack starts its workers.
         environment = ["env", "MALLOC_ARENA_MAX=1"]
@@ -48,7 +58,7 @@ def klipstream(at_once: int) -> Command:
     return command
 
 
-ours = klipstream(6)  # the default
+ours = klipstream(ADAPTIVE)
 
 
 def streamlink(threads: int) -> Command:
@@ -74,9 +84,9 @@ def ffmpeg(base: str, folder: Path) -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), *options, str(folder / "out.ts")]
 
 
+OURS = "klipstream"
+FIXED: dict[str, Command] = {f"{OURS}, fixed {count}": klipstream(count) for count in (4, 6, 8)}
 PEERS: dict[str, Command] = {
-    "klipstream 6": ours,
-    "klipstream 8": klipstream(8),
     "streamlink 1": streamlink(1),
     "streamlink 4": streamlink(4),
     "streamlink 8": streamlink(8),
@@ -84,9 +94,7 @@ PEERS: dict[str, Command] = {
     "yt-dlp -N 8": yt_dlp(8),
     "ffmpeg": ffmpeg,
 }
-
-
-OURS = ("klipstream 6", "klipstream 8")
+TOOLS = {OURS: ours, **FIXED, **PEERS}
 
 
 def playlist(base: str) -> str:
@@ -115,24 +123,36 @@ def measure(peer: TwitchPeer, command: Command, expected_bytes: int) -> Run:
 def compare(peer: TwitchPeer, name: str, link: dict[str, float], rounds: int, size: int) -> dict[str, Any]:
     """Every tool in turn, `rounds` times; prints a table and returns the ratios."""
     peer.control(link=link)
-    runs: dict[str, list[Run]] = {tool: [] for tool in PEERS}
+    runs: dict[str, list[Run]] = {tool: [] for tool in TOOLS}
     for _ in range(rounds):
-        for tool, command in PEERS.items():
+        for tool, command in TOOLS.items():
             runs[tool].append(measure(peer, command, size))
     peer.control(link={})
     speed = {tool: max(run.bytes_per_s for run in found) for tool, found in runs.items()}
-    best = max(value for tool, value in speed.items() if tool not in OURS)
+    best, best_fixed = (max(speed[tool] for tool in tools) for tools in (PEERS, FIXED))
     print(f"\n{name}: {size / MEBIBYTE:.0f} MiB, best of {rounds}")
     for tool, value in speed.items():
         peak = max(run.peak_bytes for run in runs[tool]) / MEBIBYTE
-        print(f"  {tool:13} {value / 1e6:6.0f} MB/s  {value / best:5.2f} of the best peer  {peak:4.0f} MiB")
-    return {tool: round(speed[tool] / best, 3) for tool in OURS}
+        print(f"  {tool:19} {value / 1e6:6.0f} MB/s  {value / best:5.2f} of the best peer  {peak:4.0f} MiB")
+    return {
+        "of_best_peer": round(speed[OURS] / best, 3),
+        "of_best_fixed": round(speed[OURS] / best_fixed, 3),
+        "mb_per_s": {tool: round(value / 1e6, 1) for tool, value in speed.items()},
+        "peak_mib": round(max(run.peak_bytes for run in runs[OURS]) / MEBIBYTE),
+    }
+
+
+def peak_mib(gigabytes: float, *, segment_seconds: int) -> int:
+    with running_twitch() as peer:
+        seconds = int(gigabytes * 8e9 / SOURCE_BITS) // segment_seconds * segment_seconds
+        peer.fresh(seconds=seconds, segment_seconds=segment_seconds)
+        return round(measure(peer, ours, int(seconds * SOURCE_BITS / 8 * 0.99)).peak_bytes / MEBIBYTE)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=660, help="of the VOD for throughput")
+    parser.add_argument("--seconds", type=int, default=1320, help="of the VOD for throughput")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="of the VOD for memory; 0 leaves it out")
     given = parser.parse_args()
     size = given.seconds * SOURCE_BITS // 8
@@ -141,14 +161,13 @@ def main() -> None:
         peer.fresh(seconds=given.seconds, segment_seconds=10)
         measure(peer, ours, 1)  # segments are made once, before anybody is measured
         size = peer.stats()["bytes"]["chunked"]
-        result["loopback"] = compare(peer, "Loopback", {}, given.rounds, size)
-        result["shaped"] = compare(peer, "80 ms a request, 40 MB/s a connection", SHAPED, given.rounds, size)
+        for name, (told, link) in LINKS.items():
+            result[name] = compare(peer, told, link, given.rounds, size)
     if given.gigabytes:
-        with running_twitch() as peer:
-            peer.fresh(seconds=int(given.gigabytes * 8e9 / SOURCE_BITS) // 10 * 10, segment_seconds=10)
-            run = measure(peer, ours, int(given.gigabytes * 0.99e9))
-        result["peak_mib"] = round(run.peak_bytes / MEBIBYTE)
+        result["peak_mib"] = peak_mib(given.gigabytes, segment_seconds=10)
         print(f"\nPeak memory of a {given.gigabytes:g} GB VOD: {result['peak_mib']} MiB")
+        result["peak_mib_of_large_segments"] = peak_mib(given.gigabytes, segment_seconds=LARGE_SEGMENT_S)
+        print(f"Peak memory of one with segments of 60 MB: {result['peak_mib_of_large_segments']} MiB")
     print(json.dumps(result))
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer, running_twitch
-from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
+from workers.download.concurrency import AdaptiveLimit
+from workers.download.fetch_loop import fetch_in_order
+from workers.download.hls import Addresses, FetchSettings, SegmentFetcher
 from workers.download.resolver import Resolver
 
 
@@ -49,10 +51,16 @@ def whole(peer: TwitchPeer) -> int:
     if playlist is None:
         raise RuntimeError("the stand-in has no picture")
     settings = FetchSettings()
-    fetcher = SegmentFetcher(resolver.session, Addresses(playlist.segments, None), settings=settings)
-    numbers = range(len(playlist.segments))
-    for _segment in fetch_in_order(numbers, fetcher, at_once=settings.at_once, tick=lambda: None):
-        pass
+    with TemporaryDirectory() as folder:
+        fetcher = SegmentFetcher(
+            resolver.session,
+            Addresses(playlist.segments, None),
+            settings=settings,
+            folder=Path(folder),
+            limit=AdaptiveLimit(settings.at_once),
+        )
+        for _segment in fetch_in_order(range(len(playlist.segments)), fetcher, tick=lambda: None):
+            pass
     return sent(peer)
 
 

@@ -51,6 +51,12 @@ class Options:
     learn: bool = True  # from the verdicts on the channel's earlier highlights
     chat_offset_seconds: float = 0.0  # added to the time of every comment
     priority: str = PRIORITIES[0]  # normal or low
+    join: tuple[str, ...] = ()  # names of the further parts of a recording in the media folder
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> "Options":
+        """Out of JSON, which has no tuples."""
+        return cls(**{**members, "join": tuple(members.get("join", ()))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ class Job:
         known = {f.name for f in fields(cls)}
         record = {name: value for name, value in record.items() if name in known}
         record["status"] = JobStatus(record["status"])
-        record["options"] = Options(**record["options"])
+        record["options"] = Options.of(record["options"])
         for name in ("stages_done", "warnings"):
             record[name] = tuple(record[name])
         record["retries"] = tuple(map(RetryRecord.of, record["retries"]))

@@ -39,6 +39,16 @@ class Measured(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideoPart(Record):
+    """One file of a recording in several: where it begins on the timeline of all, and how long it is."""
+
+    file_name: str
+    begins_at_seconds: float
+    duration_seconds: float
+    start_timecode: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Video(Measured):
     """What is known about a recording; None where it is not known."""
 
@@ -54,6 +64,12 @@ class Video(Measured):
     file_name: str | None = None  # of the recording, or what it is to be called when it is fetched
     audio_track: int | None = None  # the sound track that was used, from 1
     audio_tracks: int | None = None  # how many there are
+    parts: tuple[VideoPart, ...] = ()  # of a recording in several files, in order
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Out of JSON, with its parts."""
+        return super().of({**members, "parts": tuple(map(VideoPart.of, members.get("parts") or ()))})
 
 
 @dataclass(frozen=True, kw_only=True)

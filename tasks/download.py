@@ -40,6 +40,7 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
         duration_seconds=round(video.duration_seconds or sound.duration_seconds, 3),
         audio_track=sound.track,
         audio_tracks=sound.tracks,
+        parts=sound.parts,
     )
     warnings = (*sound.warnings, *silence_told(work.folder / AUDIO.name))
     return Outcome(files=tuple(files), warnings=warnings, video=described)

@@ -94,10 +94,10 @@ def _cut(job: Job, part_of: PartOf, found: Found, folder: Path, report: Progress
     (folder / "clips").mkdir(exist_ok=True)
     for position, highlight in enumerate(found.highlights):
         start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
-        part = part_of(start_s, end_s)
-        if part is None:
-            return [], ("The recording has no picture, so no clips were cut.",)
         try:
+            part = part_of(start_s, end_s)
+            if part is None:
+                return [], ("The recording has no picture, so no clips were cut.",)
             names += _cut_one(job, part, highlight, folder)
         except UnsupportedFormat as error:
             warnings.append(f"The clip of highlight {highlight['rank']} could not be cut: {error.detail}")

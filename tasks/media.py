@@ -1,6 +1,7 @@
 """The file that a job's exports name as their recording."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,9 +16,22 @@ def media_of(job: Job, config: Settings) -> Media:
     kind, ref = job.source["kind"], job.source["ref"]
     # With API keys users are other people, who are not told where this machine keeps its files.
     if kind == "local" and config.local_media_dir is not None and not config.api_keys:
-        return Media(name=name, url=Path(config.local_media_dir, ref).resolve().as_uri())
+        return _in_parts(Media(name=name, url=_file_url(config.local_media_dir, ref)), job, config.local_media_dir)
     address = {"twitch": f"https://www.twitch.tv/videos/{ref}", "direct": ref}.get(kind)
-    return Media(name=name, url=quote(name), fetch=_fetch(name, address) if address else None)
+    return _in_parts(Media(name=name, url=quote(name), fetch=_fetch(name, address) if address else None), job, None)
+
+
+def _in_parts(first: Media, job: Job, folder: Path | None) -> Media:
+    """With the further files that are joined to it; by their full URLs when they lie in a `folder` that may be told."""
+    if not job.options.join:
+        return first
+    names = [(name, Path(name).name) for name in job.options.join]
+    further = (Media(name=last, url=_file_url(folder, name) if folder else quote(last)) for name, last in names)
+    return replace(first, parts=(first, *further))
+
+
+def _file_url(folder: Path, name: str) -> str:
+    return Path(folder, name).resolve().as_uri()
 
 
 def _fetch(name: str, url: str) -> str:

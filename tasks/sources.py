@@ -5,6 +5,7 @@ from shared.jobs import Job
 from shared.settings import Settings, settings
 from workers.app import breakers
 from workers.download.direct import DirectSource
+from workers.download.joined import JoinedSource
 from workers.download.local import LocalSource
 from workers.download.sources import Source
 from workers.download.twitch import TwitchSource
@@ -36,6 +37,14 @@ def _twitch(job: Job, config: Settings) -> Source:
 def _local(job: Job, config: Settings) -> Source:
     if config.local_media_dir is None:
         raise UnsupportedSource("LOCAL_MEDIA_DIR is not set on the worker.")
+    if job.options.join:
+        return JoinedSource(
+            (job.source["ref"], *job.options.join),
+            root=config.local_media_dir,
+            max_hours=config.max_video_hours,
+            audio_track=_audio_track(job),
+            known=job.video.parts if job.video else (),
+        )
     return LocalSource(
         job.source["ref"],
         root=config.local_media_dir,

@@ -77,7 +77,7 @@ def _exports() -> str:
 
 
 def _options() -> str:
-    rows = [(f"`{name}`", f"`{_shown(field.load_default)}`") for name, field in OptionsSchema().fields.items()]
+    rows = [(f"`{name}`", f"`{_shown(value)}`") for name, value in OptionsSchema().load({}).items()]
     return _table(("option", "default"), rows)
 
 

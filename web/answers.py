@@ -89,6 +89,16 @@ class ProgressSchema(Schema):
 
 
 @whole
+class VideoPartSchema(Schema):
+    """One file of a recording in several."""
+
+    file_name = fields.String()
+    begins_at_seconds = fields.Float(metadata={"description": "On the timeline of all."})
+    duration_seconds = fields.Float()
+    start_timecode = fields.String(allow_none=True)
+
+
+@whole
 class VideoSchema(Schema):
     id = fields.String()
     source = fields.String(validate=validate.OneOf(["twitch", "local", "direct"]))
@@ -100,6 +110,10 @@ class VideoSchema(Schema):
     views = fields.Integer(allow_none=True)
     audio_track = fields.Integer(allow_none=True, metadata={"description": "The sound track that was used, from 1."})
     audio_tracks = fields.Integer(allow_none=True, metadata={"description": "How many there are."})
+    parts = fields.List(
+        fields.Nested(VideoPartSchema),
+        metadata={"description": "The files of a joined recording, in order; else none."},
+    )
     watch_url = _text("A page that plays it.", allow_none=True)
     file_name = _text("Of the recording, or what it is called when it is fetched.", allow_none=True)
     has_picture = fields.Boolean(allow_none=True)

@@ -11,6 +11,7 @@ from web.languages import LANGUAGES
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
+MAX_JOINED = 50
 STATUSES = [status.value for status in JobStatus]
 
 
@@ -46,6 +47,21 @@ class ClipChoice(fields.Field[bool | str]):
         if isinstance(value, bool) or value == "vertical":
             return "vertical" if value == "vertical" else bool(value)
         raise ValidationError('Must be true, false or "vertical".')
+
+
+class Names(fields.List[str]):
+    """Texts; what is wrong with one is told of the whole field."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
+    ) -> list[str | None]:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError as error:
+            if isinstance(error.messages, list):
+                raise
+            told = [f"Number {at + 1}: {' '.join(texts)}" for at, texts in error.messages.items()]
+            raise ValidationError(told) from error
 
 
 class Flag(fields.Boolean):
@@ -109,6 +125,14 @@ class OptionsSchema(Schema):
         load_default="normal",
         validate=validate.OneOf(PRIORITIES),
         metadata={"description": "low: normal jobs go first, but for every fifth."},
+    )
+    join = Names(
+        fields.String(validate=validate.Length(1, MAX_TEXT)),
+        load_default=list,
+        validate=validate.Length(max=MAX_JOINED),
+        metadata={
+            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one timeline."
+        },
     )
 
 

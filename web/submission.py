@@ -24,7 +24,13 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         private_hosts=config.allow_private_hosts,
     )
     chat_ref = _chat_ref(body["chat_url"], config)
-    options = Options(**{**body["options"], "transcriber": _transcriber(body["options"]["transcriber"], config)})
+    options = Options(
+        **{
+            **body["options"],
+            "transcriber": _transcriber(body["options"]["transcriber"], config),
+            "join": _joined(body["options"]["join"], source, config),
+        }
+    )
     now = utc_now()
     return Job(
         job_id=uuid4().hex,
@@ -56,14 +62,23 @@ def digest(value: object) -> str:
 
 def _chat_ref(text: str | None, config: Settings) -> str | None:
     """The name of the chat file below the media folder."""
-    if text is None:
-        return None
+    return None if text is None else _file_name(text, config, field="chat_url", what="a chat file")
+
+
+def _joined(texts: list[str], source: SourceRef, config: Settings) -> tuple[str, ...]:
+    """The names of the further parts below the media folder."""
+    if texts and source.kind != "local":
+        raise InvalidRequest(errors={"options.join": ["Only a recording in the media folder, file:NAME, has parts."]})
+    return tuple(_file_name(text, config, field="options.join", what="a part of the recording") for text in texts)
+
+
+def _file_name(text: str, config: Settings, *, field: str, what: str) -> str:
     if not text.startswith("file:"):
-        raise InvalidRequest(errors={"chat_url": ["Must be file:NAME, a chat file in the media folder."]})
+        raise InvalidRequest(errors={field: [f"Must be file:NAME, {what} in the media folder."]})
     try:
         return classify_url(text, media_hosts=(), local_allowed=config.local_media_dir is not None).ref
     except UnsupportedSource as error:
-        raise InvalidRequest(errors={"chat_url": [error.detail]}) from None
+        raise InvalidRequest(errors={field: [error.detail]}) from None
 
 
 def _transcriber(asked: str | None, config: Settings) -> str | None:

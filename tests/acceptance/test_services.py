@@ -65,6 +65,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "REDIS_URL": stack.enter_context(running_valkey(folder / "redis")),
             "ARTIFACTS_URL": f"gs://{BUCKET}/{PREFIX}",
             "STORAGE_EMULATOR_HOST": gcs,
+            "CANCELLED_KEEP_MINUTES": "0",
             "CONVEX_URL": convex.url,
             "CONVEX_DEPLOY_KEY": DEPLOY_KEY,
             "DEEPGRAM_API_KEY": deepgram.KEY,

@@ -50,7 +50,11 @@ def test_two_hundred_jobs_cancelled_at_random_moments(
     peer: TwitchPeer, tmp_path: Path, dice: random.Random, figures: dict[str, Any]
 ) -> None:
     peer.control(vods=[{"id": SOURCES[1], "seconds": 60, "comments": 300}], link={"latency_ms": 40})
-    settings = {"TWITCH_HOST_MAP": peer.setting(), "LOCAL_MEDIA_DIR": str(SAMPLES)}
+    settings = {
+        "TWITCH_HOST_MAP": peer.setting(),
+        "LOCAL_MEDIA_DIR": str(SAMPLES),
+        "CANCELLED_KEEP_MINUTES": "0",
+    }
     moments = [dice.uniform(0, LATEST_S) for _ in range(CANCELS)]
     with running_stack(tmp_path, **settings) as stack, Api(stack.url) as api:
         with ThreadPoolExecutor(AT_ONCE) as pool:

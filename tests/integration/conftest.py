@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ NO_LIMITS = {
     "RATE_LIMIT_READ": "100000/minute",
     "MAX_ACTIVE_JOBS_PER_KEY": "1000",
 }
+GUNICORN = ("gunicorn", "-c", "web/gunicorn.conf.py", "web:app")
 SETTING_NAMES = {name.upper() for name in Settings.__dataclass_fields__}
 
 
@@ -44,8 +45,8 @@ class Web:
 
 
 @contextmanager
-def running_web(data_dir: Path, redis_url: str, **variables: str) -> Iterator[str]:
-    """gunicorn as the stack runs it, on a free port; yields its address."""
+def running_web(data_dir: Path, redis_url: str, *, server: Sequence[str] = GUNICORN, **variables: str) -> Iterator[str]:
+    """gunicorn as the stack runs it, or another server, on a free port; yields its address."""
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
     wanted = {"DATA_DIR": str(data_dir), "REDIS_URL": redis_url, "PORT": str(port), **NO_LIMITS, **variables}
@@ -53,7 +54,7 @@ def running_web(data_dir: Path, redis_url: str, **variables: str) -> Iterator[st
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "web.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "web/gunicorn.conf.py", "web:app"],
+            [sys.executable, "-m", *(part.format(port=port) for part in server)],
             env={**kept, **wanted},
             cwd=ROOT,
             stdout=log,

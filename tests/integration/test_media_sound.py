@@ -240,6 +240,17 @@ def test_the_whole_video_becomes_an_mp4(tmp_path: Path, name: str) -> None:
         assert sum(1 for _ in container.decode(video=0)) == pytest.approx(75, abs=2)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.flv"])
+def test_reordered_pictures_keep_their_times(tmp_path: Path, name: str) -> None:
+    source = recording(tmp_path / name, "-c:v", "libx264", "-bf", "3", *AAC, seconds=3)
+
+    copy_video(source, tmp_path / "video.mp4", progress=silent)
+
+    with av.open(str(tmp_path / "video.mp4")) as container:
+        times = [float(frame.time or 0) for frame in container.decode(video=0)]
+    assert np.diff(times) == pytest.approx(0.04, abs=0.0015)
+
+
 def test_picture_and_sound_of_a_jumping_clock_stay_together(tmp_path: Path) -> None:
     source = joined(tmp_path, 10, 90_000)
 

@@ -10,14 +10,39 @@ from shared.redis.script import FOLDER, Script, text_of
 from shared.redis.store import Entries, JobStore
 
 OUTBOX = ["mirror:due", "mirror:states", "webhooks:due", "webhooks"]
+PLACES = ["owners", "jobs", "underway", "owners", "jobs", "underway", "underway:me", "turns"]
 LIMITS = [2, 100, 2_000]
+PARTS = ("tell", "place")
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.lua"))
 
 
 def create(store: JobStore, job_id: str = "a", *, body_hash: str = "", force: str = "", most: int = 5) -> list[str]:
-    names = ["idem", "running", "active:me", "active", f"job:{job_id}", "events", *OUTBOX, "index", "index:queued"]
+    names = [
+        "idem",
+        "running",
+        "active:me",
+        "active",
+        f"job:{job_id}",
+        "events",
+        *OUTBOX,
+        *PLACES,
+        "index",
+        "index:queued",
+    ]
     job = json.dumps({"seq": 0, "token": 0, "holder": None})
-    arguments: list[str | int] = [body_hash, force, 60, most, job_id, job, 1_000, '{"type": "x"}', "channel", *LIMITS]
+    arguments: list[str | int] = [
+        body_hash,
+        force,
+        60,
+        most,
+        job_id,
+        job,
+        1_000,
+        '{"type": "x"}',
+        "channel",
+        *LIMITS,
+        "me",
+    ]
     found: list[str] = Script(store.redis, "create")(names, arguments)
     return found
 
@@ -25,7 +50,18 @@ def create(store: JobStore, job_id: str = "a", *, body_hash: str = "", force: st
 def change(
     store: JobStore, *, old_seq: int = 0, seq: int = 1, lease: str = "", terminal: str = "", event: str = ""
 ) -> str:
-    names = ["job:a", "events", "lease", "active", "active:me", "running", "index:queued", "index:next", "finished"]
+    names = [
+        "job:a",
+        "events",
+        "lease",
+        "active",
+        "active:me",
+        "running",
+        "index:queued",
+        "index:next",
+        "finished",
+        "cancelled",
+    ]
     job = json.dumps({"seq": seq, "token": 7, "holder": "w"})
     arguments: list[str | int] = [
         old_seq,
@@ -40,15 +76,15 @@ def change(
         10,
         2_000,
     ]
-    arguments += ["status", event, "record", *LIMITS]
-    return str(Script(store.redis, "change")([*names, *OUTBOX], arguments))
+    arguments += ["status", event, "record", *LIMITS, "me", "same", "", "", ""]
+    return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES], arguments))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_says_what_it_takes(name: str) -> None:
     head = "".join(line for line in text_of(name).splitlines(keepends=True) if line.startswith("--"))
 
-    assert name == "tell" or ("-- KEYS: " in head and "ARGV: " in head)
+    assert name in PARTS or ("-- KEYS: " in head and "ARGV: " in head)
 
 
 def test_parts_are_put_in_once() -> None:
@@ -157,23 +193,21 @@ def test_keep_delivery_writes_nothing_for_a_removed_job(store: JobStore, next_ms
     assert store.redis.zscore("due", "a/e") == due
 
 
-def test_move_counts_openings_and_admit_lets_one_probe_through(store: JobStore) -> None:
-    move, admit = Script(store.redis, "move"), Script(store.redis, "admit")
-    assert admit(["b", "probe"], ["t", 60_000, 120_000]) == ["closed", 0]
-    assert move(["b"], ["open"]) == "closed"
-    assert move(["b"], ["open"]) == ""
-    assert store.redis.hget("b", "openings") == "1"
+def test_admit_lets_one_probe_through(store: JobStore) -> None:
+    admit = Script(store.redis, "admit")
+    names, times = ["b", "evidence", "probe"], [60_000, 120_000, 5_000, 600_000]
+    assert admit(names, ["a job", "t", *times]) == ["closed", 0, 0]
+    opened_ms = store.redis.time()[0] * 1_000
+    store.redis.hset("b", mapping={"state": "open", "opened_at": opened_ms})
 
-    state, wait_ms = admit(["b", "probe"], ["t", 60_000, 120_000])
+    state, wait_ms, _ = admit(names, ["a job", "t", *times])
     assert state == "refused"
-    assert 59_000 < wait_ms <= 60_000
+    assert 55_000 < wait_ms <= 65_000
 
     store.redis.hset("b", "opened_at", 0)
-    assert admit(["b", "probe"], ["t", 60_000, 120_000]) == ["open", 0]
-    assert store.redis.get("probe") == "t"
-    assert admit(["b", "probe"], ["u", 60_000, 120_000])[0] == "refused"
-    assert (store.redis.hget("b", "probes"), store.redis.hget("b", "refusals")) == ("1", "2")
-    assert move(["b"], ["closed"]) == "open"
+    assert admit(names, ["a job", "t", *times])[0] == "open"
+    assert store.redis.get("probe")
+    assert admit(names, ["another", "u", *times])[0] == "refused"
 
 
 def test_the_living_are_counted_by_queue_and_the_silent_forgotten(store: JobStore) -> None:

@@ -1,51 +1,17 @@
 """Progress streams on a real server, fed through Redis by real changes of jobs."""
 
-import json
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
 
-import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
 from shared import jobs
-from shared.errors import UnsupportedFormat
-from shared.jobs import Job, utc_now
-from shared.redis.keys import CHANNEL
 from shared.stages import STAGES
 from tests.conftest import wait_until
 from tests.integration.conftest import Web
-
-
-class Worker:
-    """Moves one job as the pools do."""
-
-    def __init__(self, web: Web, job_id: str) -> None:
-        self._web, self._job_id = web, job_id
-
-    def change(self, transition: Callable[..., Job], **arguments: Any) -> Job:
-        return self._web.store.change(self._job_id, partial(transition, now=utc_now(), **arguments))
-
-    def claim(self, stage: int = 0, attempt: int = 1) -> None:
-        self._token = self.change(jobs.claim, stage=STAGES[stage], attempt=attempt, holder="test").token
-
-    def report(self, fraction: float) -> None:
-        self.change(jobs.report, token=self._token, fraction=fraction, eta_seconds=None)
-
-    def finish(self) -> None:
-        self.change(jobs.finish, token=self._token, seconds=1.0, results={"highlights": 3})
-
-    def fail(self) -> None:
-        self.change(jobs.fail, token=self._token, error=UnsupportedFormat())
-
-    def complete(self) -> None:
-        for stage in range(len(STAGES)):
-            self.claim(stage)
-            self.finish()
+from tests.integration.stream_clients import Worker, publish, raw_stream, read_until, streams
 
 
 @pytest.fixture
@@ -81,13 +47,6 @@ def kinds(events: list[ServerSentEvent]) -> list[str]:
 
 def statuses(events: list[ServerSentEvent]) -> list[str]:
     return [event.json()["status"] for event in events]
-
-
-def streams(web: Web) -> int:
-    """How many clients the server has, as its metrics say."""
-    found = re.search(r"^klip_streams (\d+)", web.http.get("/metrics").text, re.MULTILINE)
-    assert found
-    return int(found[1])
 
 
 # --- the course of a stream -------------------------------------------------------------------------------------------
@@ -279,27 +238,6 @@ def test_all_clients_of_a_process_share_one_subscription(
     assert len({re.findall(r'"connection_id": "(\w+)"', text)[0] for text in told}) == 30
 
 
-def raw_stream(web: Web, job_id: str, *, receive_buffer: int | None = None) -> socket.socket:
-    """A client that reads only when it is told to."""
-    address = httpx.URL(web.url)
-    client = socket.socket()
-    client.settimeout(30)
-    if receive_buffer:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    client.connect((address.host, address.port or 80))
-    client.sendall(f"GET /api/v1/analysis/{job_id}/stream HTTP/1.1\r\nHost: test\r\n\r\n".encode())
-    return client
-
-
-def read_until(client: socket.socket, text: bytes) -> bytes:
-    found = b""
-    while text not in found:
-        piece = client.recv(65536)
-        assert piece, f"closed after {found[-500:]!r}"
-        found += piece
-    return found
-
-
 def test_a_client_that_stops_reading_is_dropped_and_slows_nobody(web: Web, job_id: str, worker: Worker) -> None:
     # Given a client that reads nothing after the beginning, and one that does
     frozen = raw_stream(web, job_id, receive_buffer=4096)
@@ -320,16 +258,6 @@ def test_a_client_that_stops_reading_is_dropped_and_slows_nobody(web: Web, job_i
             assert kinds(rest(events))[-2:] == ["failed", "stream_ended"]
     finally:
         frozen.close()
-
-
-def publish(web: Web, job_id: str, number: int, **more: object) -> None:
-    """An event as workers publish it. The status alternates, so it is not thinned out."""
-    latest = web.store.last_event(job_id)
-    assert latest
-    status = ("downloading", "transcribing")[number % 2]
-    data = {**latest.data, "status": status, "number": number, **more}
-    event_id = f"{latest.id.partition('-')[0]}-{number + 1}"
-    web.store.redis.publish(CHANNEL + job_id, json.dumps({"id": event_id, "type": "progress", "data": data}))
 
 
 def test_a_client_that_left_is_noticed_and_one_that_waits_hears_a_comment(web: Web, job_id: str) -> None:

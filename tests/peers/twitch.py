@@ -5,6 +5,7 @@ CDN_HOST at it. `GET /_stats` counts, `POST /_control` switches:
 
     {"vods": [{"id": "100", "seconds": 14400, ...}]}      see twitch_vods.Vod
     {"link": {"latency_ms": 80, "bytes_per_s": 40000000}} each request and each connection
+    {"link": {..., "crowded_from": 8, "crowded_bytes_per_s": 5000000}} a connection's rate while so many are busy
     {"integrity": ["client id", ...]}                     whose cursor pages fail
     {"faults": [{"match": "segment:chunked/3.ts", "times": 2, "skip": 0, "do": {"status": 502}}]}
     {"plans": {"segment:audio_only/3.ts": [null, {"status": 503}]}}  what the next answers to keys that begin so do
@@ -20,6 +21,7 @@ laid over the right answer's `data`), stall_s (send half, then wait), truncate (
 
 import argparse
 import json
+import math
 import re
 import threading
 import time
@@ -50,6 +52,7 @@ class World:
         self.lock = threading.Lock()
         self.reset()
         self.link: dict[str, float] = {}
+        self.busy = 0  # connections that send a body
         self.integrity: list[str] = [WEB_CLIENT]
         self.tokens = 0
         self.token_uses: Counter[str] = Counter()
@@ -78,6 +81,23 @@ class World:
             self.plans = given.get("plans", self.plans)
             self.link = given.get("link", self.link)
             self.integrity = given.get("integrity", self.integrity)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """A connection that is busy with a body."""
+        with self.lock:
+            self.busy += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def rate(self) -> float | None:
+        """What the link gives a connection now, in bytes/s; None: as much as it can take."""
+        if self.busy >= self.link.get("crowded_from", math.inf):
+            return self.link["crowded_bytes_per_s"]
+        return self.link.get("bytes_per_s")
 
     def stats(self) -> dict[str, Any]:
         with self.lock:
@@ -328,6 +348,20 @@ class Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
         return 206, data[start:end]
 
+    def send_paced(self, view: memoryview, drip: float | None, rendition: str) -> None:
+        due, sent = time.monotonic(), 0
+        while sent < len(view):
+            rate = drip or self.world.rate()
+            chunk = view[sent : sent + (max(1, min(SEND_BYTES, int(rate / 20))) if rate else len(view))]
+            self.connection.sendall(chunk)
+            sent += len(chunk)
+            with self.world.lock:
+                self.world.sent[rendition] += len(chunk)
+            if rate:
+                due += len(chunk) / rate
+                if (ahead := due - time.monotonic()) > 0:
+                    time.sleep(ahead)
+
     def send_body(self, data: bytes, fault: dict[str, Any], rendition: str) -> None:
         view = memoryview(data)
         if "truncate" in fault or "stall_s" in fault:
@@ -335,17 +369,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         if fault.get("told"):
             self.close_connection = True
-        rate = fault.get("drip") or self.world.link.get("bytes_per_s")
-        step = SEND_BYTES if not rate else max(1, min(SEND_BYTES, int(rate / 20)))
-        begun, sent = time.monotonic(), 0
-        while sent < len(view):
-            chunk = view[sent : sent + (step if rate else len(view))]
-            self.connection.sendall(chunk)
-            sent += len(chunk)
-            with self.world.lock:
-                self.world.sent[rendition] += len(chunk)
-            if rate and (ahead := begun + sent / rate - time.monotonic()) > 0:
-                time.sleep(ahead)
+        with self.world.sending():
+            self.send_paced(view, fault.get("drip"), rendition)
         if stall_s := fault.get("stall_s"):
             time.sleep(stall_s)
 

@@ -6,18 +6,25 @@ import pytest
 
 from shared.errors import InsufficientStorage
 from workers.download.ledger import LEDGER, Entry, SegmentStore, check_space
+from workers.download.spool import Spool
 
 
 def store(folder: Path, key: str = "a") -> SegmentStore:
     return SegmentStore(folder, key=key, min_free_bytes=0)
 
 
+def spooled(folder: Path, data: bytes) -> Spool:
+    spool = Spool(folder)
+    spool.add(data)
+    return spool
+
+
 def filled(folder: Path) -> None:
     with store(folder) as made:
-        made.append(0, "ok", b"zero", run=0, init=b"INIT")
-        made.append(1, "missing", b"", run=0)
-        made.append(2, "muted", b"two!", run=0, init=b"INIT")
-        made.append(3, "ok", b"three", run=1)
+        made.append(0, "ok", spooled(folder, b"zero"), run=0, init=b"INIT")
+        made.append(1, "missing", spooled(folder, b""), run=0)
+        made.append(2, "muted", spooled(folder, b"two!"), run=0, init=b"INIT")
+        made.append(3, "ok", spooled(folder, b"three"), run=1)
 
 
 ENTRIES = [
@@ -34,7 +41,7 @@ def test_what_was_written_is_there_the_next_time(tmp_path: Path) -> None:
     with store(tmp_path) as again:
         assert again.entries == ENTRIES
         assert again.path(0).read_bytes() == b"INITzerotwo!"
-        again.append(4, "ok", b"four", run=1)
+        again.append(4, "ok", spooled(tmp_path, b"four"), run=1)
 
     assert again.path(1).read_bytes() == b"threefour"
 

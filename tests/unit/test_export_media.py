@@ -1,11 +1,12 @@
 """The file that exports name as the recording."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shared.jobs import Job
+from shared.jobs import Job, Options
 from shared.records import Video
 from tasks.media import media_of
 from tests.conftest import SettingsMaker
@@ -66,3 +67,14 @@ def test_a_link_is_fetched_from_where_it_points(make_settings: SettingsMaker, ur
 
 def test_a_job_from_before_its_file_had_a_name_gets_one(make_settings: SettingsMaker) -> None:
     assert media_of(job("twitch", "42", None), make_settings()).name == "recording.mp4"
+
+
+def test_every_part_of_a_recording_is_named(make_settings: SettingsMaker, tmp_path: Path) -> None:
+    joined = replace(job("local", "night/1.mkv", "1.mkv"), options=Options(join=("night/2 b.mkv",)))
+
+    told = media_of(joined, make_settings(LOCAL_MEDIA_DIR=str(tmp_path)))
+    hidden = media_of(joined, make_settings(LOCAL_MEDIA_DIR=str(tmp_path), API_KEYS=KEYS))
+
+    root = tmp_path.as_uri()
+    assert [part.url for part in told.parts] == [f"{root}/night/1.mkv", f"{root}/night/2%20b.mkv"]
+    assert [part.url for part in hidden.parts] == ["1.mkv", "2%20b.mkv"]

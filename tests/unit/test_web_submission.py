@@ -48,6 +48,11 @@ def submitted(config: Settings, **body: Any) -> Job:
         ({"url": "1", "options": {"audio_track": "2"}}, "options.audio_track"),
         ({"url": "1", "options": {"audio_track": True}}, "options.audio_track"),
         ({"url": "1", "options": {"audio_track": 1.0}}, "options.audio_track"),
+        ({"url": "1", "options": {"join": "file:b.mkv"}}, "options.join"),
+        ({"url": "1", "options": {"join": None}}, "options.join"),
+        ({"url": "1", "options": {"join": ["file:b.mkv"] * 51}}, "options.join"),
+        ({"url": "1", "options": {"join": [""]}}, "options.join"),
+        ({"url": "1", "options": {"join": ["file:b.mkv", 3]}}, "options.join"),
         ({"url": "1", "options": {"clips": "wide"}}, "options.clips"),
         ({"url": "1", "options": {"clips": 1}}, "options.clips"),
         ({"url": "1", "options": {"learn": 1}}, "options.learn"),
@@ -95,6 +100,32 @@ def test_every_source_takes_a_chat_file(make_settings: SettingsMaker, url: str) 
     config = make_settings(LOCAL_MEDIA_DIR="/tmp", MEDIA_HOSTS="cdn.example")
 
     assert submitted(config, url=url, chat_url="file:night/a.json").chat_ref == "night/a.json"
+
+
+def test_further_parts_are_kept_in_order(make_settings: SettingsMaker) -> None:
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), options={"join": ["file:night/c.mkv", "file:b b.mkv"]})
+
+    assert Job.loads(job.dumps()).options.join == ("night/c.mkv", "b b.mkv")
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("file:a.mkv", "b.mkv"),
+        ("file:a.mkv", "upload:0123"),
+        ("file:a.mkv", "file:../b.mkv"),
+        ("file:a.mkv", "https://cdn.example/b.mkv"),
+        ("123456", "file:b.mkv"),
+        ("https://cdn.example/a.mp4", "file:b.mkv"),
+    ],
+)
+def test_only_files_have_further_parts_which_are_files(make_settings: SettingsMaker, url: str, part: str) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp", MEDIA_HOSTS="cdn.example")
+
+    with pytest.raises(InvalidRequest) as refusal:
+        submitted(config, url=url, options={"join": [part]})
+
+    assert list(refusal.value.errors or {}) == ["options.join"]
 
 
 def test_a_chat_file_needs_a_media_folder(make_settings: SettingsMaker) -> None:
@@ -211,10 +242,12 @@ def test_the_fingerprint_is_of_source_chat_and_options_only(make_settings: Setti
         submitted(config, chat_url="file:a.json"),
         submitted(config, options={"highlights": 9}),
         submitted(config, options={"chat_offset_seconds": 9}),
+        submitted(config, options={"join": ["file:b.mp4", "file:c.mp4"]}),
+        submitted(config, options={"join": ["file:c.mp4", "file:b.mp4"]}),
     ]
 
     assert len({job.fingerprint for job in same}) == 1
-    assert len({job.fingerprint for job in (same[0], *others)}) == 5
+    assert len({job.fingerprint for job in (same[0], *others)}) == 7
     assert len({job.job_id for job in same}) == 5
 
 

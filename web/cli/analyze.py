@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,12 @@ def source_name(text: str, config: Settings) -> str:
     return f"file:{path.resolve().relative_to(folder).as_posix()}"
 
 
+def _file_name(text: str, config: Settings) -> str:
+    """As `source_name`, for what can be a file only."""
+    name = source_name(text, config)
+    return name if name.startswith("file:") else f"file:{name}"
+
+
 @contextmanager
 def _connected(key: str | None) -> Iterator[Client]:
     config = settings()
@@ -78,6 +85,13 @@ _key = click.option("--key", envvar="KLIPSTREAM_API_KEY", help="An API key. Defa
 _json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
+class _Parts(click.types.StringParamType):
+    """Names of files; in a variable one after another, each but the first begun by `file:`, since names have spaces."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return re.split(r"[\s,]+(?=file:)", rv.strip())
+
+
 @click.command("analyze")
 @click.argument("source", envvar="KLIPSTREAM_SOURCE")
 @click.option("--chat", envvar="KLIPSTREAM_CHAT", help="A chat file, used in place of the recording's own chat.")
@@ -96,6 +110,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 @click.option("--transcriber", help="auto, deepgram, whisper, or none for no words.")
 @click.option("--audio-track", type=click.IntRange(1, 32), help="The sound track to use, from 1.")
 @click.option("--priority", type=click.Choice(["normal", "low"]), help="low: let others go first. Default: normal.")
+@click.option(
+    "--join",
+    type=_Parts(),
+    multiple=True,
+    envvar="KLIPSTREAM_JOIN",
+    help="A further part of the recording, for one timeline; once for each, in order.",
+)
 @_json
 @_key
 def analyze(
@@ -109,6 +130,7 @@ def analyze(
     transcriber: str | None,
     audio_track: int | None,
     priority: str | None,
+    join: tuple[str, ...],
     as_json: bool,
     key: str | None,
 ) -> None:
@@ -125,14 +147,14 @@ def analyze(
         "chat_offset_seconds": chat_offset,
         "learn": learn,
         "priority": priority,
+        "join": [_file_name(name, config) for name in join] or None,
     }
     body: dict[str, Any] = {
         "url": source_name(source, config),
         "options": {name: value for name, value in options.items() if value is not None},
     }
     if chat:
-        name = source_name(chat, config)
-        body["chat_url"] = name if name.startswith("file:") else f"file:{name}"
+        body["chat_url"] = _file_name(chat, config)
     with _connected(key) as client:
         job = client.submit(body)
         if following:

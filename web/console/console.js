@@ -110,6 +110,7 @@ async function submit(event) {
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
       chat_offset_seconds: Number(form.get("chat_offset_seconds")),
+      join: form.get("join").split(/\r?\n/).map((name) => name.trim()).filter(Boolean),
     },
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");

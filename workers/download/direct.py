@@ -10,6 +10,7 @@ from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress, silent
 from shared.records import Measured, Video
+from workers.download.concurrency import Bounds
 from workers.download.file_fetch import FileLimits, fetch_file, open_at, size_of
 from workers.download.file_name import file_name
 from workers.download.hls import SEGMENT_RETRY, FetchSettings
@@ -57,7 +58,7 @@ class DirectSource:
         max_hours: float,
         audio_track: int | None = None,
         portrait: bool = False,
-        segments_at_once: int = 6,
+        segments_at_once: int = 16,
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = EXTERNAL,
         segment_retry: RetryPolicy = SEGMENT_RETRY,
@@ -76,7 +77,7 @@ class DirectSource:
         self._recording = HlsRecording(
             self._session,
             self._load,
-            settings=FetchSettings(at_once=segments_at_once, retry=segment_retry),
+            settings=FetchSettings(at_once=Bounds.up_to(segments_at_once), retry=segment_retry),
             min_free_bytes=min_free_bytes,
         )
         self._hls: bool | None = None

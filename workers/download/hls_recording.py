@@ -1,5 +1,6 @@
 """A recording that is served as HLS: its sound, its picture, or a piece of it, fetched and joined."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,7 +9,9 @@ from shared.atomic import written_whole
 from shared.errors import ExternalServiceError, UnsupportedFormat
 from shared.progress import Progress, silent
 from shared.throttle import Throttle
-from workers.download.hls import Addresses, FetchSettings, SegmentFetcher, fetch_in_order
+from workers.download.concurrency import AdaptiveLimit
+from workers.download.fetch_loop import fetch_in_order
+from workers.download.hls import Addresses, Fetched, FetchSettings, SegmentFetcher
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
 from workers.download.http import Session
 from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
@@ -18,6 +21,7 @@ from workers.media.audio_track import Sound
 from workers.media.merge import merge
 from workers.media.remux import probe
 
+COPY_BYTES = 2**20
 FETCH_SHARE = 0.9  # of the progress; joining is the rest
 TELL_EVERY_S = 0.25
 USUAL_SOUND_BITS = 200_000
@@ -63,6 +67,7 @@ class HlsRecording:
         self._min_free = min_free_bytes
         self._replacement = replacement
         self._playlists: dict[Purpose, tuple[Playlist, Addresses]] = {}
+        self._limit = AdaptiveLimit(settings.at_once)  # what was learnt of the link holds for all that is fetched
 
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
@@ -106,9 +111,9 @@ class HlsRecording:
         check_space(folder, needed_bytes=_estimate(playlist.rendition, wanted), min_free_bytes=self._min_free)
         cache = _SegmentCache(folder)
         missing = [one.number for one in wanted if cache.kind(one.number) is None]
-        fetcher = self._fetcher(addresses)
-        for fetched in fetch_in_order(missing, fetcher, at_once=self._settings.at_once, tick=lambda: None):
-            cache.put(fetched.segment, fetched.kind, fetched.data, fetched.init)
+        fetcher = self._fetcher(addresses, folder)
+        for fetched in fetch_in_order(missing, fetcher, tick=lambda: None):
+            cache.put(fetched)
         return _join_part(cache, wanted, playlist.segments, folder, purpose)
 
     def _addresses(self, purpose: Purpose, playlist: Playlist) -> Addresses:
@@ -120,8 +125,15 @@ class HlsRecording:
 
         return Addresses(playlist.segments, renew)
 
-    def _fetcher(self, addresses: Addresses) -> SegmentFetcher:
-        return SegmentFetcher(self._session, addresses, settings=self._settings, replacement=self._replacement)
+    def _fetcher(self, addresses: Addresses, folder: Path) -> SegmentFetcher:
+        return SegmentFetcher(
+            self._session,
+            addresses,
+            settings=self._settings,
+            folder=folder,
+            limit=self._limit,
+            replacement=self._replacement,
+        )
 
     def fetch(self, purpose: Purpose, *, work: Path, progress: Progress) -> FetchedRuns:
         """All segments of a rendition, those of earlier tries included, as the server gave them."""
@@ -137,12 +149,12 @@ class HlsRecording:
             left = range(len(store.entries), len(segments))
             needed = _estimate(playlist.rendition, segments[left.start :])
             check_space(folder, needed_bytes=needed, min_free_bytes=self._min_free)
-            fetcher = self._fetcher(self._addresses(purpose, playlist))
+            fetcher = self._fetcher(self._addresses(purpose, playlist), folder)
             meter = _Meter(len(segments), left.start, fetcher, progress)
-            for fetched in fetch_in_order(left, fetcher, at_once=self._settings.at_once, tick=meter.tick):
+            for fetched in fetch_in_order(left, fetcher, tick=meter.tick):
                 number = fetched.segment.number
-                store.append(number, fetched.kind, fetched.data, run=run_of[number], init=fetched.init)
-                meter.finished(len(fetched.data))
+                store.append(number, fetched.kind, fetched.body, run=run_of[number], init=fetched.init)
+                meter.finished(len(fetched.body))
             return FetchedRuns(segments, store.entries, _runs(store.entries, store.path))
 
 
@@ -220,17 +232,16 @@ class _SegmentCache:
 
     def kind(self, number: int) -> Kind | None:
         kinds: tuple[Kind, ...] = ("ok", "muted", "missing")
-        return next((kind for kind in kinds if self._path(number, kind).exists()), None)
+        return next((kind for kind in kinds if self.path(number, kind).exists()), None)
 
-    def put(self, segment: Segment, kind: Kind, data: memoryview, init: bytes) -> None:
+    def put(self, fetched: Fetched) -> None:
         with disk_errors():
-            if init:
-                self._write(self.init_path(segment), init)
-            self._write(self._path(segment.number, kind), data)
-
-    def read(self, number: int) -> bytes:
-        kind = self.kind(number)
-        return self._path(number, kind).read_bytes() if kind else b""
+            if fetched.init:
+                with written_whole(self.init_path(fetched.segment)) as temporary:
+                    temporary.write_bytes(fetched.init)
+            path = self.path(fetched.segment.number, fetched.kind)
+            with written_whole(path) as temporary, temporary.open("wb") as file:
+                fetched.body.copy_into(file)
 
     def read_init(self, segment: Segment) -> bytes:
         return self.init_path(segment).read_bytes() if segment.init else b""
@@ -238,12 +249,8 @@ class _SegmentCache:
     def init_path(self, segment: Segment) -> Path:
         return self._folder / f"{segment.number:06d}.init"
 
-    def _path(self, number: int, kind: Kind) -> Path:
+    def path(self, number: int, kind: Kind) -> Path:
         return self._folder / f"{number:06d}.{kind}"
-
-    def _write(self, path: Path, data: memoryview | bytes) -> None:
-        with written_whole(path) as temporary:
-            temporary.write_bytes(data)
 
 
 def _join_part(
@@ -276,13 +283,14 @@ def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -
     run_of = run_numbers(wanted)
     with disk_errors():
         for run, segment in zip(run_of, wanted, strict=True):
-            data = cache.read(segment.number)
-            if not data:
+            kind = cache.kind(segment.number)
+            if kind is None or kind == "missing":
                 continue
             path = folder / f"run-{run}.bin"
             with path.open("ab" if run in runs else "wb") as file:
                 if run not in runs:
                     file.write(cache.read_init(segment))
                 runs.setdefault(run, []).append(Piece(file.tell(), segment.number))
-                file.write(data)
+                with cache.path(segment.number, kind).open("rb") as body:
+                    shutil.copyfileobj(body, file, COPY_BYTES)
     return [Run(folder / f"run-{run}.bin", tuple(pieces)) for run, pieces in runs.items()]

@@ -5,12 +5,13 @@ initialisation (EXT-X-MAP) changes. After a kill the ledger says what is whole; 
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, Self
+from typing import IO, Literal, NamedTuple, Protocol, Self
 
 from shared.atomic import written_whole
 from shared.errors import InsufficientStorage
@@ -20,6 +21,14 @@ from workers.download.playlist import Segment
 LEDGER = "ledger.jsonl"
 CHECK_SPACE_EVERY_BYTES = 32 * 2**20
 Kind = Literal["ok", "muted", "missing"]
+
+
+class Body(Protocol):
+    """What was fetched of a segment."""
+
+    def __len__(self) -> int: ...
+
+    def copy_into(self, target: IO[bytes]) -> None: ...
 
 
 class Entry(NamedTuple):
@@ -87,20 +96,21 @@ class SegmentStore:
         """The file of a run."""
         return self._folder / f"run-{run:05d}.bin"
 
-    def append(self, number: int, kind: Kind, data: memoryview | bytes, *, run: int, init: bytes = b"") -> None:
+    def append(self, number: int, kind: Kind, body: Body, *, run: int, init: bytes = b"") -> None:
         """Write one segment; `init` precedes the first one of its run. Raises InsufficientStorage."""
         with disk_errors():
             file = self._open(run)
-            if self._offset == 0 and init and len(data):
+            if self._offset == 0 and init and len(body):
                 self._offset += file.write(init)
             offset = self._offset
-            self._offset += file.write(data)
+            body.copy_into(file)
+            self._offset += len(body)
             file.flush()
-            entry = Entry(number, kind, run, offset, len(data))
+            entry = Entry(number, kind, run, offset, len(body))
             self._ledger.write(json.dumps(entry) + "\n")
             self._ledger.flush()
         self.entries.append(entry)
-        self._unchecked += len(data)
+        self._unchecked += len(body)
         if self._unchecked >= CHECK_SPACE_EVERY_BYTES:
             self._unchecked = 0
             check_space(self._folder, needed_bytes=0, min_free_bytes=self._min_free)
@@ -109,8 +119,10 @@ class SegmentStore:
         if self._data is None or run != self._run:
             if self._data is not None:
                 self._data.close()
-            self._data = self.path(run).open("ab")
-            self._run, self._offset = run, self._data.tell()
+            path = self.path(run)
+            path.touch()
+            self._data = path.open("r+b")  # not to append: the kernel copies between files only where both stand
+            self._run, self._offset = run, self._data.seek(0, os.SEEK_END)
         return self._data
 
     def _load(self) -> None:

@@ -11,6 +11,7 @@ from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress
 from shared.records import Measured, Video
 from shared.redis.breaker import Calls, all_unguarded
+from workers.download.concurrency import Bounds
 from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
 from workers.download.hls import FetchSettings
@@ -32,7 +33,7 @@ class TwitchSource:
     """One VOD.
 
     max_hours: longer ones are refused.  audio_track: None, or 1, the only one.  portrait: renditions higher than wide
-    come first.  segments_at_once: 4-6 is what Twitch's CDN rewards.  chat_ranges: pages of chat
+    come first.  segments_at_once: at most.  chat_ranges: pages of chat
     fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
     segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  calls: what each request goes
     through, such as circuit breakers.
@@ -47,7 +48,7 @@ class TwitchSource:
         max_hours: float,
         audio_track: int | None = None,
         portrait: bool = False,
-        segments_at_once: int = 6,
+        segments_at_once: int = 16,
         chat_ranges: int = 4,
         min_free_bytes: int = 1 << 30,
         retry: RetryPolicy = REQUEST_RETRY,
@@ -76,7 +77,7 @@ class TwitchSource:
             self._resolver.session,
             self._resolver.load,
             settings=FetchSettings(
-                at_once=segments_at_once,
+                at_once=Bounds.up_to(segments_at_once),
                 retry=segment_retry,
                 read_s=read_timeout_s,
                 call_for=self._resolver.call_for,

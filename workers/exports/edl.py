@@ -33,7 +33,7 @@ def write_edl(timeline: Timeline, into: Path) -> None:
 
 
 def _event(number: int, at: int, clip: Clip, footage: Footage) -> str:
-    rate, first = footage.rate, footage.first
+    rate, first = footage.rate, clip.reel.first
     frames = (first + clip.start, first + clip.end, at, at + clip.frames)
     times = " ".join(rate.timecode(frame) for frame in frames)
     return f"{number:03d}  AX       {_channels(footage):5} C        {times}"
@@ -46,8 +46,8 @@ def _channels(footage: Footage) -> str:
 
 
 def _comments(at: int, clip: Clip, footage: Footage) -> Iterator[str]:
-    yield f"* FROM CLIP NAME:  {footage.media.name}"
-    yield f"* FROM FILE: {footage.media.url}"
+    yield f"* FROM CLIP NAME:  {clip.reel.media.name}"
+    yield f"* FROM FILE: {clip.reel.media.url}"
     if clip.about:
         yield f"* COMMENT: {clip.name}"[:LONGEST_COMMENT]
     for marker in clip.markers:

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from workers.exports.rates import FrameRate, whole_rate
-from workers.exports.timeline import Clip, Footage, Marker, Timeline
+from workers.exports.timeline import Clip, Footage, Marker, Reel, Timeline
 from workers.exports.xml_file import child, write_xml
 
 VERSION = "4"
@@ -69,12 +69,12 @@ def _add_marker(parent: ET.Element, marker: Marker, offset: int) -> None:
 
 
 class _Sequence:
-    """The one sequence of a timeline. The recording's file is described where it first appears."""
+    """The one sequence of a timeline. A file of the recording is described where it first appears."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._footage = timeline.footage
-        self._described = False
+        self._described: set[Reel] = set()
         self._first_track = 0 if self._footage.has_picture else 1
         # Each clip is linked to every other one of its moment, so the file grows with the square of the tracks.
         self._sound_tracks = min(self._footage.audio_tracks * self._footage.audio_channels, MOST_SOUND_TRACKS)
@@ -126,13 +126,13 @@ class _Sequence:
         item = child(track, "clipitem", id=_item_id(index, number))
         child(item, "name", clip.name)
         child(item, "enabled", "TRUE")
-        child(item, "duration", self._footage.frames)
+        child(item, "duration", clip.reel.frames)
         _add_rate(item, self._footage.rate)
         child(item, "start", at)
         child(item, "end", at + clip.frames)
         child(item, "in", clip.start)
         child(item, "out", clip.end)
-        self._add_file(item)
+        self._add_file(item, clip.reel)
         source = child(item, "sourcetrack")
         child(source, "mediatype", "audio" if number else "video")
         child(source, "trackindex", number or 1)
@@ -146,17 +146,17 @@ class _Sequence:
             child(link, "trackindex", number or 1)
             child(link, "clipindex", index)
 
-    def _add_file(self, item: ET.Element) -> None:
-        file = child(item, "file", id=FILE)
-        if self._described:
+    def _add_file(self, item: ET.Element, reel: Reel) -> None:
+        file = child(item, "file", id=f"{FILE}{reel.number or ''}")
+        if reel in self._described:
             return
-        self._described = True
+        self._described.add(reel)
         footage = self._footage
-        child(file, "name", footage.media.name)
-        child(file, "pathurl", footage.media.url)
+        child(file, "name", reel.media.name)
+        child(file, "pathurl", reel.media.url)
         _add_rate(file, footage.rate)
-        child(file, "duration", footage.frames)
-        _add_timecode(file, footage.rate, footage.first)
+        child(file, "duration", reel.frames)
+        _add_timecode(file, footage.rate, reel.first)
         media = child(file, "media")
         if footage.has_picture:
             _add_picture_characteristics(child(media, "video"), footage)

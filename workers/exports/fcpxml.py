@@ -1,4 +1,4 @@
-"""Final Cut Pro's FCPXML: one asset, and one project whose spine is the timeline.
+"""Final Cut Pro's FCPXML: an asset for each file, and one project whose spine is the timeline.
 
 Version 1.9 is read by Final Cut Pro since 10.5 and DaVinci Resolve since 17, which finds media by `media-rep` only. The
 order of elements is the document type's.
@@ -8,11 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from workers.exports.rates import FrameRate
-from workers.exports.timeline import Clip, Footage, Marker, Timeline
+from workers.exports.timeline import Clip, Footage, Marker, Reel, Timeline
 from workers.exports.xml_file import child, write_xml
 
 VERSION = "1.9"
-FORMAT, ASSET = "r1", "r2"
+FORMAT = "r1"
 # Final Cut Pro has names for these sizes and rates; anything else has its own name for "as the attributes say".
 _NAMED_SIZES = {(1920, 1080): "1080", (1280, 720): "720", (3840, 2160): "3840x2160"}
 _NAMED_RATES = ("23.976", "24", "25", "29.97", "30", "50", "59.94", "60")
@@ -26,7 +26,8 @@ def write_fcpxml(timeline: Timeline, into: Path) -> None:
     root = ET.Element("fcpxml", version=VERSION)
     resources = child(root, "resources")
     _add_format(resources, footage)
-    _add_asset(resources, footage)
+    for reel in footage.reels:
+        _add_asset(resources, reel, footage)
     event = child(child(root, "library"), "event", name=footage.title)
     _add_sequence(child(event, "project", name=timeline.name), timeline)
     write_xml(root, into, doctype=True)
@@ -58,15 +59,19 @@ def _add_format(resources: ET.Element, footage: Footage) -> None:
     )
 
 
-def _add_asset(resources: ET.Element, footage: Footage) -> None:
+def _asset(reel: Reel) -> str:
+    return f"r{reel.number + 2}"
+
+
+def _add_asset(resources: ET.Element, reel: Reel, footage: Footage) -> None:
     sound = footage.audio_tracks > 0
     asset = child(
         resources,
         "asset",
-        id=ASSET,
-        name=footage.media.name,
-        start=_time(footage.first, footage.rate),
-        duration=_time(footage.frames, footage.rate),
+        id=_asset(reel),
+        name=reel.media.name,
+        start=_time(reel.first, footage.rate),
+        duration=_time(reel.frames, footage.rate),
         hasVideo="1" if footage.has_picture else None,
         format=FORMAT if footage.has_picture else None,
         hasAudio="1" if sound else None,
@@ -74,7 +79,7 @@ def _add_asset(resources: ET.Element, footage: Footage) -> None:
         audioChannels=footage.audio_channels if sound else None,
         audioRate=footage.audio_rate if sound else None,
     )
-    child(asset, "media-rep", kind="original-media", src=footage.media.url)
+    child(asset, "media-rep", kind="original-media", src=reel.media.url)
 
 
 def _timecode_format(rate: FrameRate) -> str:
@@ -105,10 +110,10 @@ def _add_clip(spine: ET.Element, at: int, clip: Clip, footage: Footage) -> None:
     element = child(
         spine,
         "asset-clip",
-        ref=ASSET,
+        ref=_asset(clip.reel),
         name=clip.name,
         offset=_time(at, rate),
-        start=_time(footage.first + clip.start, rate),
+        start=_time(clip.reel.first + clip.start, rate),
         duration=_time(clip.frames, rate),
         format=FORMAT if footage.has_picture else None,
         tcFormat=_timecode_format(rate),
@@ -118,14 +123,14 @@ def _add_clip(spine: ET.Element, at: int, clip: Clip, footage: Footage) -> None:
     if clip.note:
         child(element, "note", clip.note)
     for marker in clip.markers:
-        _add_marker(element, marker, footage)
+        _add_marker(element, clip.reel.first + marker.start, marker, footage)
 
 
-def _add_marker(element: ET.Element, marker: Marker, footage: Footage) -> None:
+def _add_marker(element: ET.Element, frame: int, marker: Marker, footage: Footage) -> None:
     child(
         element,
         "marker",
-        start=_time(footage.first + marker.start, footage.rate),
+        start=_time(frame, footage.rate),
         duration=_time(1, footage.rate),  # Final Cut Pro's markers are points
         value=marker.name,
         note=marker.note or None,

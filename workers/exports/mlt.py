@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from workers.exports.rates import FrameRate
-from workers.exports.timeline import Footage, Timeline
+from workers.exports.timeline import Footage, Reel, Timeline
 from workers.exports.xml_file import child, write_xml
 
 # What a recording of unknown size is shown in.
@@ -16,7 +16,8 @@ def write_mlt(timeline: Timeline, into: Path) -> None:
     footage = timeline.footage
     root = ET.Element("mlt", LC_NUMERIC="C", version="7.0.0", title=timeline.name, producer="timeline")
     _add_profile(root, footage)
-    _add_producer(root, footage)
+    for reel in footage.reels:
+        _add_producer(root, reel, footage)
     background = child(root, "producer", id="black", **{"in": 0, "out": max(0, timeline.frames - 1)})
     _set(background, length=max(1, timeline.frames), resource="0", mlt_service="color", eof="pause")
     _add_playlist(root, timeline)
@@ -53,11 +54,15 @@ def _add_profile(root: ET.Element, footage: Footage) -> None:
     )
 
 
-def _add_producer(root: ET.Element, footage: Footage) -> None:
-    producer = child(root, "producer", id="recording", **{"in": 0, "out": footage.frames - 1})
+def _producer(reel: Reel) -> str:
+    return f"recording{reel.number or ''}"
+
+
+def _add_producer(root: ET.Element, reel: Reel, footage: Footage) -> None:
+    producer = child(root, "producer", id=_producer(reel), **{"in": 0, "out": reel.frames - 1})
     # Without validation a recording that is not fetched yet stays on the timeline.
-    _set(producer, length=footage.frames, eof="pause", resource=footage.media.path, mlt_service="avformat-novalidate")
-    child(producer, "property", footage.media.name, name="shotcut:caption")
+    _set(producer, length=reel.frames, eof="pause", resource=reel.media.path, mlt_service="avformat-novalidate")
+    child(producer, "property", reel.media.name, name="shotcut:caption")
     if footage.remarks:
         child(producer, "property", " ".join(footage.remarks), name="shotcut:comment")
 
@@ -68,7 +73,7 @@ def _add_playlist(root: ET.Element, timeline: Timeline) -> None:
     child(playlist, "property", 1, name=f"shotcut:{kind}")
     child(playlist, "property", name, name="shotcut:name")
     for clip in timeline.clips:
-        child(playlist, "entry", producer="recording", **{"in": clip.start, "out": clip.end - 1})
+        child(playlist, "entry", producer=_producer(clip.reel), **{"in": clip.start, "out": clip.end - 1})
 
 
 def _add_markers(tractor: ET.Element, timeline: Timeline) -> None:

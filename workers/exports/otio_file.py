@@ -36,30 +36,31 @@ def _about(footage: Footage) -> dict[str, Any]:
     about: dict[str, Any] = {
         "frame_rate": f"{rate.numerator}/{rate.denominator}",
         "drop_frame": footage.rate.drop_frame,
-        "start_timecode": footage.rate.timecode(footage.first),
+        "start_timecode": footage.rate.timecode(footage.reels[0].first),
         "width": footage.width,
         "height": footage.height,
         "notes": list(footage.notes),
     }
-    return about | ({"fetch": footage.media.fetch} if footage.media.fetch else {})
+    return about | ({"fetch": footage.fetch} if footage.fetch else {})
 
 
 def _clip(clip: Clip, footage: Footage, *, with_markers: bool) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+    reel = clip.reel
     media = otio.schema.ExternalReference(
-        target_url=footage.media.url, available_range=_range(footage.first, footage.frames, footage)
+        target_url=reel.media.url, available_range=_range(reel.first, reel.frames, footage)
     )
-    media.name = footage.media.name
+    media.name = reel.media.name
     made = otio.schema.Clip(
         name=clip.name,
         media_reference=media,
-        source_range=_range(footage.first + clip.start, clip.frames, footage),
+        source_range=_range(reel.first + clip.start, clip.frames, footage),
         metadata={"klipstream": dict(clip.about)},
     )
     for marker in clip.markers if with_markers else ():
         made.markers.append(
             otio.schema.Marker(
                 name=marker.name,
-                marked_range=_range(footage.first + marker.start, marker.end - marker.start, footage),
+                marked_range=_range(reel.first + marker.start, marker.end - marker.start, footage),
                 color=otio.schema.MarkerColor.RED,
                 metadata={"klipstream": {"note": marker.note}},
             )

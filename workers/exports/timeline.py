@@ -19,12 +19,14 @@ class Media:
     """The file that an editor is to look for.
 
     url: `file:` with the full path where it lies on this machine, else the file's name as a relative URL.
-    fetch: the command that fetches it, None where it need not be fetched.
+    fetch: the command that fetches it, None where it need not be fetched.  parts: the files of a recording in several,
+    in order; it is itself the first.
     """
 
     name: str
     url: str
     fetch: str | None = None
+    parts: tuple["Media", ...] = ()
 
     @property
     def path(self) -> str:
@@ -32,21 +34,41 @@ class Media:
         return unquote(urlsplit(self.url).path) if self.url.startswith("file:") else self.name
 
 
+class Reel(NamedTuple):
+    """One file of the recording, in frames.
+
+    number: from 0.  start: where it begins in the recording.  first: the frame number that its start timecode names.
+    """
+
+    number: int
+    media: Media
+    start: int
+    frames: int
+    first: int
+
+
+class PartAt(NamedTuple):
+    """One file of the recording, in seconds of it."""
+
+    media: Media
+    begins_s: float
+    start_timecode: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Footage:
     """The recording on an editor's timeline.
 
-    frames: its length.  first: the frame number that its start timecode names.  width, height: None when unknown.
+    frames: its length.  counted: frames in a second of its files' timecode.  width, height: None when unknown.
     notes: what the reader of the export has to know.
     """
 
     title: str
-    media: Media
+    parts: tuple[PartAt, ...]
     rate: FrameRate
+    counted: int
     frames: int
-    first: int
     duration_s: float
-    start_timecode: str | None
     has_picture: bool
     width: int | None
     height: int | None
@@ -58,8 +80,25 @@ class Footage:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and how to get the recording."""
-        fetch = self.media.fetch
+        fetch = self.fetch
         return (*self.notes, f"Fetch the recording with: {fetch}") if fetch else self.notes
+
+    @property
+    def fetch(self) -> str | None:
+        """The command that fetches the recording."""
+        return self.parts[0].media.fetch
+
+    @property
+    def reels(self) -> tuple[Reel, ...]:
+        """The files of the recording, one after another, each at least a frame long."""
+        last = self.frames
+        found = []
+        for number, part in reversed(list(enumerate(self.parts))):
+            start = min(self.rate.frames(part.begins_s), last - 1)
+            first = _first_frame(part.start_timecode, self.rate, counted=self.counted)
+            found.append(Reel(number, part.media, start, last - start, first))
+            last = start
+        return tuple(reversed(found))
 
     def at(self, rate: FrameRate, note: str) -> "Footage":
         """The same at another rate; `note` tells why."""
@@ -68,14 +107,13 @@ class Footage:
         return replace(
             self,
             rate=rate,
-            frames=max(1, rate.frames(self.duration_s)),
-            first=_first_frame(self.start_timecode, rate, counted=self.rate.counted),
+            frames=max(len(self.parts), rate.frames(self.duration_s)),
             notes=(*self.notes, note),
         )
 
 
 class Marker(NamedTuple):
-    """A moment or a span, in frames from the beginning of the recording, the end exclusive."""
+    """A moment or a span, in frames from the beginning of the clip's file, the end exclusive."""
 
     start: int
     end: int
@@ -85,12 +123,13 @@ class Marker(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A piece of the recording on a timeline.
+    """A piece of one file of the recording on a timeline.
 
-    start, end: frames from the beginning of the recording, the end exclusive.  name, note: on one line.
+    start, end: frames from the beginning of the file, the end exclusive.  name, note: on one line.
     about: rank, title, score, emotion and reasons as in the result document; empty for the whole recording.
     """
 
+    reel: Reel
     name: str
     note: str
     start: int
@@ -146,14 +185,14 @@ def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> F
     duration_s = max([float(video.get("duration_seconds") or 0.0), *ends])
     tracks = video.get("audio_tracks")
     channels = int(video.get("audio_channels") or 2)
+    parts = _parts(video, media)
     return Footage(
         title=one_line(video.get("title") or video.get("id") or "recording"),
-        media=media,
+        parts=parts,
         rate=rate,
-        frames=max(1, rate.frames(duration_s)),
-        first=_first_frame(start_timecode, rate, counted=rate.counted),
+        counted=rate.counted,
+        frames=max(len(parts), rate.frames(duration_s)),
         duration_s=duration_s,
-        start_timecode=start_timecode,
         has_picture=video.get("has_picture") is not False,
         width=video.get("width"),
         height=video.get("height"),
@@ -161,6 +200,16 @@ def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> F
         audio_channels=min(channels, MOST_CHANNELS),
         audio_rate=int(video.get("audio_rate") or _DEFAULT_AUDIO_RATE),
         notes=_notes(video, rate, known=exact is not None),
+    )
+
+
+def _parts(video: Mapping[str, Any], media: Media) -> tuple[PartAt, ...]:
+    told = video.get("parts") or ()
+    if not told or len(told) != len(media.parts):
+        return (PartAt(media, 0.0, video.get("start_timecode")),)
+    return tuple(
+        PartAt(one, part["begins_at_seconds"], part.get("start_timecode"))
+        for one, part in zip(media.parts, told, strict=True)
     )
 
 
@@ -183,30 +232,61 @@ def _first_frame(start_timecode: str | None, rate: FrameRate, *, counted: int) -
 
 
 def highlight_timeline(highlights: Highlights, of: Footage) -> Timeline:
-    """The highlights by time, each at least a frame long and inside the recording, with a marker at its best moment."""
-    clips = tuple(_clip(highlight, of) for highlight in in_order(highlights))
+    """The highlights by time, each at least a frame long and inside the recording, with a marker at its best moment.
+
+    A highlight over a joint is a clip of each file.
+    """
+    clips = tuple(clip for highlight in in_order(highlights) for clip in _clips(highlight, of))
     return Timeline(name=f"Highlights of {of.title}", footage=of, clips=clips)
 
 
 def marked_timeline(highlights: Highlights, of: Footage) -> Timeline:
     """The whole recording with a marker over each highlight."""
-    pieces = [_clip(highlight, of) for highlight in in_order(highlights)]
-    markers = tuple(Marker(piece.start, piece.end, piece.name, piece.note) for piece in pieces)
-    whole = Clip(name=of.title, note="", start=0, end=of.frames, markers=markers, about={})
-    return Timeline(name=f"{of.title} with its highlights marked", footage=of, clips=(whole,))
+    markers = tuple(
+        Marker(*_span(highlight, of), label(highlight), _note(highlight)) for highlight in in_order(highlights)
+    )
+    clips = tuple(_pieces(of, (0, of.frames), name=of.title, note="", markers=markers, about={}))
+    return Timeline(name=f"{of.title} with its highlights marked", footage=of, clips=clips)
 
 
-def _clip(highlight: Mapping[str, Any], of: Footage) -> Clip:
+def _span(highlight: Mapping[str, Any], of: Footage) -> tuple[int, int]:
+    """In frames of the recording."""
     start = min(max(0, of.rate.frames(highlight["start_seconds"])), of.frames - 1)
-    end = min(max(start + 1, of.rate.frames(highlight["end_seconds"])), of.frames)
+    return start, min(max(start + 1, of.rate.frames(highlight["end_seconds"])), of.frames)
+
+
+def _note(highlight: Mapping[str, Any]) -> str:
+    return one_line(" ".join(highlight.get("reasons") or ()))
+
+
+def _clips(highlight: Mapping[str, Any], of: Footage) -> Iterator[Clip]:
+    start, end = _span(highlight, of)
     peak = highlight.get("peak_seconds")
     moment = start if peak is None else min(max(start, of.rate.frames(peak)), end - 1)
-    name, note = label(highlight), one_line(" ".join(highlight.get("reasons") or ()))
-    return Clip(
-        name=name,
-        note=note,
-        start=start,
-        end=end,
-        markers=(Marker(moment, moment + 1, name, note),),
-        about={key: highlight.get(key) for key in ("rank", "title", "score", "emotion", "reasons")},
+    name, note = label(highlight), _note(highlight)
+    about = {key: highlight.get(key) for key in ("rank", "title", "score", "emotion", "reasons")}
+    return _pieces(
+        of, (start, end), name=name, note=note, markers=(Marker(moment, moment + 1, name, note),), about=about
     )
+
+
+def _pieces(
+    of: Footage, span: tuple[int, int], *, name: str, note: str, markers: tuple[Marker, ...], about: Mapping[str, Any]
+) -> Iterator[Clip]:
+    """`span` and `markers`, in frames of the recording, as a clip of each file; a marker lies where it begins."""
+    for reel in of.reels:
+        start, end = max(span[0], reel.start), min(span[1], reel.start + reel.frames)
+        if start < end:
+            inside = (marker for marker in markers if start <= marker.start < end)
+            yield Clip(
+                reel=reel,
+                name=name,
+                note=note,
+                start=start - reel.start,
+                end=end - reel.start,
+                markers=tuple(
+                    marker._replace(start=marker.start - reel.start, end=min(marker.end, end) - reel.start)
+                    for marker in inside
+                ),
+                about=about,
+            )

@@ -14,6 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
+from shared.records import VideoPart
 from workers.media.sample_clock import SampleClock
 
 COPIED_CODECS = frozenset({"aac", "alac", "mp3", "mp3float", "opus", "ac3", "eac3", "flac"})
@@ -27,13 +28,14 @@ ADTS_HEADER_BYTES = 7
 class Sound(NamedTuple):
     """The sound track as fetched: its real length and what the user should know about it.
 
-    track: which of the recording's `tracks` it is, from 1.
+    track: which of the recording's `tracks` it is, from 1.  parts: of a recording in several files.
     """
 
     duration_seconds: float
     warnings: tuple[str, ...] = ()
     track: int = 1
     tracks: int = 1
+    parts: tuple[VideoPart, ...] = ()
 
 
 class CannotCopy(Exception):

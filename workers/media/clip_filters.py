@@ -1,6 +1,7 @@
 """The ffmpeg filters between a recording and a clip: its time, its shape and its colours."""
 
 from fractions import Fraction
+from typing import NamedTuple
 
 from workers.media.cut_point import CutPoint
 
@@ -25,15 +26,29 @@ _TO_SDR = (
 )
 
 
-def picture_filter(cut: CutPoint, *, vertical: bool) -> str:
+class Shape(NamedTuple):
+    """What pictures of different files are brought to: pixels, and pictures a second."""
+
+    width: int
+    height: int
+    rate: Fraction
+
+
+def picture_filter(cut: CutPoint, *, vertical: bool, shape: Shape | None = None) -> str:
     """The picture from the clip's first instant on: square pixels, SDR.
 
     The first picture is put at time 0, also when it began before the clip or comes late.  A steady picture has all of
-    its `cut.pictures`, missing ones repeated.
+    its `cut.pictures`, missing ones repeated.  shape: the whole picture in a frame of that size.
     """
-    shape = f"{_SQUARE_PIXELS},{_MIDDLE}" if vertical else _PLAIN
+    scaled = _framed(shape) if shape else f"{_SQUARE_PIXELS},{_MIDDLE}" if vertical else _PLAIN
     colours = (_TO_SDR,) if cut.hdr else ()
-    return ",".join((*_moment(cut), shape, *colours))
+    return ",".join((*_moment(cut), scaled, *colours))
+
+
+def _framed(shape: Shape) -> str:
+    width, height = (max(2, min(side, LONGER_SIDE) // 2 * 2) for side in (shape.width, shape.height))
+    fitted = f"scale={width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2"
+    return f"{_SQUARE_PIXELS},{fitted},pad={width}:{height}:-1:-1,setsar=1"
 
 
 def _moment(cut: CutPoint) -> tuple[str, ...]:

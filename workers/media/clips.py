@@ -13,7 +13,7 @@ import numpy as np
 from shared.atomic import written_whole
 from shared.errors import FileMissing, ProcessingTimeout, UnclassifiedError, UnsupportedFormat
 from shared.net.edges import exit_error, shortage
-from workers.media.clip_filters import encoder_clock, picture_filter, sound_filter
+from workers.media.clip_filters import Shape, encoder_clock, picture_filter, sound_filter
 from workers.media.cut_point import CutPoint, find_cut
 from workers.media.ffmpeg import dying_with_us
 
@@ -35,35 +35,38 @@ def cut_clip(
     into: Path,
     sound: int = 0,
     vertical: bool = False,
+    shape: Shape | None = None,
     ffmpeg: str,
 ) -> None:
     """Write start_s to end_s of the recording as H.264/AAC mp4 that can be played while it loads.
 
     part: a local file whose timestamp 0 is the recording's `begins_at_s`.  sound: which of its sound tracks, from 0.
-    vertical: the middle as 9:16, 720 x 1280.  Everything is encoded again, so that the clip begins with the picture
-    nearest to start_s and not at the key frame before.  Raises FileMissing, UnsupportedFormat, ProcessingTimeout,
-    InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and UnclassifiedError when there is no working
-    ffmpeg.
+    vertical: the middle as 9:16, 720 x 1280.  shape: the size and rate it is to have instead of
+    its own.  Everything is encoded again, so that the clip begins with the picture nearest to start_s and not at the
+    key frame before.  Raises FileMissing, UnsupportedFormat, ProcessingTimeout, InsufficientStorage, OutOfMemory (also
+    when ffmpeg was killed), and UnclassifiedError when there is no working ffmpeg.
     """
     if not part.is_file():
         raise FileMissing("The piece of the recording to cut from is not there.")
     if end_s <= start_s:
         raise UnsupportedFormat("The clip would be empty.")
     cut = find_cut(part, start_s=start_s - begins_at_s, end_s=end_s - begins_at_s, sound=sound)
+    cut = cut.at(shape.rate) if shape else cut
+    pictures = picture_filter(cut, vertical=vertical, shape=shape)
     _write(
-        _command(part, cut, sound, vertical, ffmpeg), into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * (end_s - start_s)
+        _command(part, cut, sound, pictures, ffmpeg), into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * (end_s - start_s)
     )
     _check(into)
 
 
-def _command(part: Path, cut: CutPoint, sound: int, vertical: bool, ffmpeg: str) -> list[str]:
+def _command(part: Path, cut: CutPoint, sound: int, pictures: str, ffmpeg: str) -> list[str]:
     # The file's own clock is kept up to the filters, which cut to the picture; -ss only spares reading all before it.
     seek = () if cut.seek_s is None else ("-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{cut.seek_s:.6f}")
     sounds = ("-map", f"0:a:{sound}", "-af", sound_filter(cut), "-c:a", "aac", "-b:a", "160k", "-ac", "2")
     return [
         ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2", "-copyts",
         "-protocol_whitelist", "file", "-f", cut.demuxer, *seek, "-i", f"file:{part.resolve()}",
-        "-map", "0:V:0", "-vf", picture_filter(cut, vertical=vertical), *(sounds if cut.has_sound else ()),
+        "-map", "0:V:0", "-vf", pictures, *(sounds if cut.has_sound else ()),
         "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
         "-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock(cut.rate),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-x264-params", _SAME_EACH_TIME,

@@ -6,7 +6,7 @@ All times are seconds of the file's own clock, which may begin anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +55,11 @@ class CutPoint:
     pictures: int | None
     hdr: bool
     has_sound: bool
+
+    def at(self, rate: Fraction) -> CutPoint:
+        """The same clip with so many pictures a second."""
+        pictures = max(1, round((self.end_s - self.start_s) * rate))
+        return replace(self, rate=rate, pictures=pictures, end_s=float(self.start_s + pictures / rate))
 
 
 class _Pictures(NamedTuple):

@@ -14,6 +14,7 @@ from workers.media.sample_clock import LONGEST_HOLE_S, LONGEST_OVERLAP_S
 
 COPIED_CODECS = frozenset({"h264", "hevc", "av1", "libdav1d", "vp9", "libvpx-vp9", "mpeg4"})
 CLOCK_HZ = 90_000
+MOST_HELD = 32  # packets without decoding time; codecs reorder 16 pictures at most
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23"}
 
 
@@ -41,10 +42,30 @@ class CopiedPicture:
         self._shift = -round(zero_s / self._time_base)
         self._last: int | None = None
         self._last_length = 1
+        self._held: list[Packet[Any]] = []
 
     def put(self, packet: Packet[Any]) -> None:
+        """Matroska has no decoding times: those of the first pictures are counted back from the first that is known."""
+        if packet.size == 0:
+            return
+        self._held.append(packet)
+        if packet.dts is not None:
+            self._write_held(packet.dts)
+        elif len(self._held) == MOST_HELD:
+            self._write_held(None)
+
+    def _write_held(self, last_dts: int | None) -> None:
+        dts = last_dts
+        for packet in reversed(self._held[:-1] if last_dts is not None else ()):
+            dts = (dts or 0) - (packet.duration or 1)
+            packet.dts = dts
+        for packet in self._held:
+            self._write(packet)
+        self._held.clear()
+
+    def _write(self, packet: Packet[Any]) -> None:
         dts = packet.dts if packet.dts is not None else packet.pts
-        if dts is None or packet.size == 0:
+        if dts is None:
             return
         pts = packet.pts if packet.pts is not None else dts
         expected = None if self._last is None else self._last + self._last_length
@@ -62,7 +83,8 @@ class CopiedPicture:
         self._output.mux_one(packet)
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        """Write what is held back."""
+        self._write_held(None)
 
 
 class EncodedPicture:

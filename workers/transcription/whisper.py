@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -211,20 +212,28 @@ def _words_of(segment: Segment, span: Span) -> Iterator[Word]:
         yield Word(word.word.strip(), round(start, 3), round(min(end, span.end), 3), round(float(word.probability), 4))
 
 
+@cache
+def _thread() -> ThreadPoolExecutor:
+    """One for the process: CTranslate2 hangs when a model that one thread has used is used by another."""
+    return ThreadPoolExecutor(1, thread_name_prefix="whisper")
+
+
 class _Background:
     """Runs long native calls in a thread, so that progress is told every second and can stop the work at once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._done = 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="whisper")
+        self._waiting: list[Future[Any]] = []
+        self._thread = _thread()
 
     def __enter__(self) -> "_Background":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        # A batch that is being decoded can't be stopped; nobody waits for it.
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        # A batch that is being decoded can't be stopped; the next recording waits for it.
+        for future in self._waiting:
+            future.cancel()
 
     def done(self, fraction: float) -> None:
         """Tell that this part of the whole is really done."""
@@ -234,6 +243,7 @@ class _Background:
     def run(self, call: Callable[[], Result]) -> Result:
         """What `call` returns, the last fraction told again every second until then."""
         future = self._thread.submit(call)
+        self._waiting = [future]
         while True:
             try:
                 return future.result(timeout=REPORT_EVERY_S)
