@@ -10,6 +10,7 @@ from tasks.workspace import Workspace
 
 
 def file_url(job: Job, name: str) -> str:
+    """The address of a job's file, from the root of this server."""
     return f"{API}/{job.job_id}/files/{name}"
 
 

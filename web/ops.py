@@ -104,6 +104,7 @@ def errors() -> Response:
 
 
 def error_entries() -> list[dict[str, Any]]:
+    """The error catalogue as it is answered."""
     return [
         {
             "code": code,

@@ -79,6 +79,8 @@ def _known_language(value: str) -> None:
 
 
 class OptionsSchema(Schema):
+    """How a job is to be done."""
+
     video = fields.String(
         load_default="clips",
         validate=validate.OneOf(["clips", "full", "none"]),
@@ -137,6 +139,8 @@ class OptionsSchema(Schema):
 
 
 class SubmissionSchema(Schema):
+    """The body of a submission."""
+
     url = fields.String(
         required=True,
         validate=validate.Length(1, MAX_TEXT),
@@ -165,6 +169,8 @@ class SubmissionSchema(Schema):
 
 
 class SubmissionQuerySchema(Schema):
+    """The query of a submission."""
+
     force = fields.Boolean(
         load_default=False,
         metadata={"description": "Start a new job even if the same one is running."},
@@ -172,6 +178,8 @@ class SubmissionQuerySchema(Schema):
 
 
 class SubmissionHeadersSchema(Schema):
+    """The headers that a submission knows."""
+
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
         load_default=None,
@@ -181,6 +189,8 @@ class SubmissionHeadersSchema(Schema):
 
 
 class JobsQuerySchema(Schema):
+    """Which jobs to list, and from where on."""
+
     status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
     video_id = fields.String(load_default=None, validate=validate.Length(1, MAX_TEXT))
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 
 class ErrorType(StrEnum):
+    """The kinds that clients tell apart; several codes share one."""
+
     NETWORK_ERROR = "network_error"
     INVALID_VIDEO_URL = "invalid_video_url"
     VIDEO_UNAVAILABLE = "video_unavailable"
@@ -53,6 +55,7 @@ class KlipError(Exception):
 
     @classmethod
     def title(cls) -> str:
+        """The first line of the class's docstring, without its point."""
         return (cls.__doc__ or cls.code).strip().splitlines()[0].rstrip(".")
 
 

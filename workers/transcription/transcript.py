@@ -28,6 +28,8 @@ class Word(NamedTuple):
 
 
 class Paragraph(NamedTuple):
+    """Sentences that belong together. start, end: seconds from the start of the recording."""
+
     start: float
     end: float
     text: str

@@ -13,6 +13,7 @@ _MICROSECONDS = 1e6
 
 
 def matches(record: dict[str, Any]) -> bool:
+    """Whether the record is a message as chat-downloader writes it."""
     is_timed = "time_in_seconds" in record or "time_text" in record or "timestamp" in record
     return is_timed and "message" in record and ("author" in record or "message_type" in record)
 

@@ -43,6 +43,7 @@ def number(value: object) -> float | None:
 
 
 def dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a JSON array; none when it is no array."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

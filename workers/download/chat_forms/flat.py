@@ -16,6 +16,7 @@ LONGEST_KEY = 64
 
 
 def matches(record: dict[str, Any]) -> bool:
+    """Whether the record has flat members with a time and a text."""
     names = _names(record)
     found = columns_of(names)
     return found is not None and isinstance(record[names[found.text]], str)

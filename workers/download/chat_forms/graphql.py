@@ -11,6 +11,7 @@ NAME = "Twitch's GraphQL comments"
 
 
 def matches(record: dict[str, Any]) -> bool:
+    """Whether the record is a comment of Twitch's GraphQL, or an edge with one."""
     node = record.get("node")
     return "contentOffsetSeconds" in record or (isinstance(node, dict) and "contentOffsetSeconds" in node)
 

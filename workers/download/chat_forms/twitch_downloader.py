@@ -12,6 +12,7 @@ NAME = "TwitchDownloader's JSON"
 
 
 def matches(record: dict[str, Any]) -> bool:
+    """Whether the record is a comment as TwitchDownloader writes it."""
     return "content_offset_seconds" in record
 
 

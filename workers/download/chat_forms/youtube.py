@@ -15,6 +15,7 @@ _ICONS = {"MODERATOR": "moderator", "OWNER": "owner", "VERIFIED": "verified"}
 
 
 def matches(record: dict[str, Any]) -> bool:
+    """Whether the record is one action of YouTube's live chat replay."""
     return "replayChatItemAction" in record and not is_several(record)
 
 
