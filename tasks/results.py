@@ -1,7 +1,6 @@
 """The result document (contract, section 7)."""
 
 import json
-from typing import Any
 
 from shared.files import MANIFEST, RESULTS, URL_FILES
 from shared.jobs import Job
@@ -17,12 +16,12 @@ def file_url(job: Job, name: str) -> str:
 def write_results(
     job: Job,
     work: Workspace,
-    highlights: list[dict[str, Any]],
+    highlights: list[dict[str, object]],
     *,
     files: tuple[str, ...],
     warnings: tuple[str, ...],
     tuned_on: int,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write the result document into the stage's folder and return what the job itself shows of it.
 
     tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.

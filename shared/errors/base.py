@@ -1,7 +1,8 @@
 """What every error of the catalogue is made of."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 class ErrorType(StrEnum):
@@ -41,7 +42,7 @@ class KlipError(Exception):
         detail: str | None = None,
         *,
         retry_after_s: float | None = None,
-        errors: dict[str, Any] | None = None,
+        errors: Mapping[str, object] | None = None,
     ) -> None:
         self.detail = detail or self.title()
         self.asked_s = retry_after_s
