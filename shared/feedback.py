@@ -25,13 +25,16 @@ class Edit:
     end_seconds: float | None = None
 
     def changed(self, changes: Mapping[str, Any]) -> "Edit":
+        """With these members said anew; None takes one back."""
         return replace(self, **changes)
 
     def dumps(self) -> str:
+        """As JSON, only what was said."""
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
     def loads(cls, text: str) -> "Edit":
+        """Out of JSON of `dumps`."""
         return cls(**json.loads(text))
 
     def applied(self, highlight: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,13 +99,16 @@ class Job:
 
     @property
     def is_terminal(self) -> bool:
+        """Whether the job can't change any more, but for a retry."""
         return self.status in TERMINAL
 
     def dumps(self) -> str:
+        """As JSON, as it stands in Redis."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Job":
+        """Out of JSON; members that this version does not know are left out."""
         record = json.loads(text)
         known = {f.name for f in fields(cls)}
         record = {name: value for name, value in record.items() if name in known}
@@ -120,6 +123,7 @@ class Job:
 
 
 def iso(moment: datetime) -> str:
+    """UTC as ISO 8601 with milliseconds and Z."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -134,10 +138,12 @@ def ms_of(moment: str) -> int:
 
 
 def utc_now() -> str:
+    """Now, as `iso` writes it."""
     return iso(datetime.now(UTC))
 
 
 def seconds_since(moment: str, now: str) -> float:
+    """From one time to another, both ISO 8601."""
     return (datetime.fromisoformat(now) - datetime.fromisoformat(moment)).total_seconds()
 
 

@@ -39,5 +39,6 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def logger(name: str) -> Logger:
+    """A logger whose events are names with data beside them."""
     found: Logger = structlog.stdlib.get_logger(name)
     return found

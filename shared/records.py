@@ -10,6 +10,7 @@ class Record:
     """Turned into JSON where it leaves the process, and back where it comes in."""
 
     def as_dict(self) -> dict[str, Any]:
+        """Its members by name, records within it too."""
         return asdict(self)
 
     @classmethod
@@ -92,6 +93,7 @@ class JobError(Record):
     errors: dict[str, Any] | None = None  # by field, on validation
 
     def as_dict(self) -> dict[str, Any]:
+        """Without `errors` where there are none, as RFC 9457 has it."""
         members = super().as_dict()
         if self.errors is None:
             del members["errors"]

@@ -10,6 +10,7 @@ TOTAL_STAGES = len(STAGES)
 
 
 def progress_of(job: Job) -> dict[str, Any]:
+    """The member `progress` of every answer about a job."""
     return {
         "percentage": job.percentage,
         "current_stage": job.stage,

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 
 class JobStatus(StrEnum):
+    """Where a job stands: waiting, in a stage, or ended."""
+
     QUEUED = "queued"
     DOWNLOADING = "downloading"
     FETCHING_CHAT = "fetching_chat"
@@ -20,6 +22,8 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 
 
 class Stage(NamedTuple):
+    """One row of the table. share: from-to of the job's progress."""
+
     name: str
     status: JobStatus
     title: str  # what people see

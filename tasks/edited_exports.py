@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from shared.jobs import Job
 from shared.settings import settings
@@ -10,7 +9,7 @@ from tasks.media import media_of
 from workers.exports import write_exports
 
 
-def edited_exports(job: Job, highlights: list[dict[str, Any]]) -> dict[str, bytes]:
+def edited_exports(job: Job, highlights: list[dict[str, object]]) -> dict[str, bytes]:
     """highlights.csv and every export, by name."""
     with TemporaryDirectory(prefix="klipstream-") as folder:
         into = Path(folder)

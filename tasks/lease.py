@@ -98,6 +98,7 @@ class LeaseKeeper(threading.Thread):
     # --- the thread -----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        """Until `stop`: renew the lease, look at the limits, interrupt the work when it must end."""
         while not self._stopped.wait(TICK_S):
             self._check_limits()
             if self.reason is None:

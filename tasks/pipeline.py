@@ -29,6 +29,7 @@ def message_id(job_id: str, stage: Stage) -> str:
 
 
 def job_of_message(task_id: str) -> str:
+    """The job that a message is about."""
     return task_id.partition(".")[0]
 
 

@@ -1,7 +1,6 @@
 """The result document (contract, section 7)."""
 
 import json
-from typing import Any
 
 from shared.files import MANIFEST, RESULTS, URL_FILES
 from shared.jobs import Job
@@ -10,18 +9,19 @@ from tasks.workspace import Workspace
 
 
 def file_url(job: Job, name: str) -> str:
+    """The address of a job's file, from the root of this server."""
     return f"{API}/{job.job_id}/files/{name}"
 
 
 def write_results(
     job: Job,
     work: Workspace,
-    highlights: list[dict[str, Any]],
+    highlights: list[dict[str, object]],
     *,
     files: tuple[str, ...],
     warnings: tuple[str, ...],
     tuned_on: int,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write the result document into the stage's folder and return what the job itself shows of it.
 
     tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.

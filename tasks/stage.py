@@ -51,6 +51,7 @@ class Limits:
     memory_bytes: int = 4 << 30
 
     def deadline_s(self, job: Job) -> float:
+        """The longest time for the stage, in seconds; for the longest video while its length is unknown."""
         duration_s = (job.video and job.video.duration_seconds) or settings().max_video_hours * 3600
         return self.base_s + self.per_hour_s * duration_s / 3600
 

@@ -63,6 +63,7 @@ class Workspace:
         return self.store.fetch(self.job.job_id, name)
 
     def fetch_if_any(self, name: str) -> Path | None:
+        """A local path of an earlier stage's file, or None."""
         return self.fetch(name) if name in self.files() else None
 
     def notes(self, stage: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ log = logger("klipstream.web")
 
 
 def job_response(job: Job, status: int) -> Response:
+    """The job as JSON, with its address in `Location` where it was made or changed."""
     response = jsonify(job_view(job))
     response.status_code = status
     if status != 200 or request.method == "POST":

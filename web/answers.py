@@ -35,6 +35,8 @@ def _text(description: str = "", **options: Any) -> fields.String:  # noqa: ANN4
 
 @whole(optional=("errors",))
 class ProblemSchema(Schema):
+    """An error (RFC 9457)."""
+
     type = _text("A page that explains the code.")
     title = _text()
     status = fields.Integer()
@@ -51,12 +53,16 @@ class ProblemSchema(Schema):
 
 @whole(optional=("errors",))
 class JobErrorSchema(ProblemSchema):
+    """Why a job failed."""
+
     stage = _text(allow_none=True)
     attempt = fields.Integer()
 
 
 @whole
 class RetrySchema(Schema):
+    """What a stage that was put back waits for."""
+
     stage = fields.String()
     attempt = fields.Integer()
     code = _text("Why: one of the catalogue at /api/v1/errors.")
@@ -80,6 +86,8 @@ UrlsSchema = whole(
 
 @whole
 class ProgressSchema(Schema):
+    """How far a job is."""
+
     percentage = fields.Float(validate=validate.Range(0, 100))
     current_stage = fields.String(allow_none=True)
     stages_completed = fields.Integer()
@@ -100,6 +108,8 @@ class VideoPartSchema(Schema):
 
 @whole
 class VideoSchema(Schema):
+    """The recording."""
+
     id = fields.String()
     source = fields.String(validate=validate.OneOf(["twitch", "local", "direct"]))
     title = fields.String(allow_none=True)
@@ -138,6 +148,8 @@ class MadeSchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of
 
 @whole
 class LinksSchema(Schema):
+    """Where else to look, from the root of this server."""
+
     self = fields.String()
     status = fields.String()
     stream = fields.String()
@@ -147,6 +159,8 @@ class LinksSchema(Schema):
 
 @whole
 class StatusSchema(Schema):
+    """What changes while a job runs."""
+
     status = fields.String(validate=validate.OneOf(STATUSES))
     progress = fields.Nested(ProgressSchema)
     error = fields.Nested(JobErrorSchema, allow_none=True)
@@ -154,6 +168,8 @@ class StatusSchema(Schema):
 
 @whole
 class JobSchema(Schema):
+    """A job."""
+
     job_id = fields.String()
     video_id = fields.String(allow_none=True)
     url = fields.String()
@@ -177,12 +193,16 @@ class JobSchema(Schema):
 
 @whole
 class JobsSchema(Schema):
+    """A page of jobs, newest first."""
+
     jobs = fields.List(fields.Nested(JobSchema))
     next_cursor = fields.String(allow_none=True)
 
 
 @whole
 class HighlightSchema(Schema):
+    """A moment, with why it is one."""
+
     rank = fields.Integer()
     start_seconds = fields.Float()
     end_seconds = fields.Float()
@@ -214,12 +234,16 @@ class SentimentSchema(Schema):
 
 @whole
 class EmoteSchema(Schema):
+    """An emote and how often it was written."""
+
     name = fields.String()
     count = fields.Integer()
 
 
 @whole
 class ChatSummarySchema(Schema):
+    """The chat in figures."""
+
     messages = fields.Integer()
     chatters = fields.Integer()
     peak_per_minute = fields.Integer()
@@ -228,6 +252,8 @@ class ChatSummarySchema(Schema):
 
 @whole
 class TranscriptSummarySchema(Schema):
+    """The transcript in figures."""
+
     language = fields.String(allow_none=True)
     words = fields.Integer()
     confidence = fields.Float(allow_none=True)
@@ -237,6 +263,8 @@ class TranscriptSummarySchema(Schema):
 
 @whole
 class ResultsSchema(Schema):
+    """What a job found."""
+
     job_id = fields.String()
     video = fields.Nested(VideoSchema, allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
@@ -289,6 +317,8 @@ class WebhookSchema(Schema):
 
 @whole
 class ErrorEntrySchema(Schema):
+    """One error of the catalogue."""
+
     code = fields.String()
     title = fields.String()
     error_type = fields.String()
@@ -300,11 +330,15 @@ class ErrorEntrySchema(Schema):
 
 @whole
 class ErrorsSchema(Schema):
+    """The error catalogue."""
+
     errors = fields.List(fields.Nested(ErrorEntrySchema))
 
 
 @whole
 class QueueSchema(Schema):
+    """The state of one queue."""
+
     waiting = fields.Integer(metadata={"description": "Messages that no worker has taken."})
     running = fields.Integer(metadata={"description": "Jobs with a stage of this queue at work."})
     oldest_wait_seconds = fields.Float(allow_none=True)
@@ -314,11 +348,15 @@ class QueueSchema(Schema):
 
 @whole
 class QueuesSchema(Schema):
+    """The state of every queue, by name."""
+
     queues = fields.Dict(keys=fields.String(), values=fields.Nested(QueueSchema))
 
 
 @whole
 class BreakerSchema(Schema):
+    """The state of one circuit breaker."""
+
     state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
     failures = fields.Integer(metadata={"description": "In a row that count: once a second for what they are about."})
     failing = fields.Integer(metadata={"description": "How many different jobs, or VODs, they are about."})
@@ -330,6 +368,8 @@ class BreakerSchema(Schema):
 
 @whole
 class ReliabilitySchema(Schema):
+    """Circuit breakers by service, and how often stages were tried again."""
+
     breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema))
     retries = fields.Dict(
         keys=fields.String(), values=fields.Integer(), metadata={"description": "How often, by `stage:CODE`."}

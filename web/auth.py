@@ -14,6 +14,7 @@ TOKEN_ENDPOINTS = frozenset({"stream.stream", "files.file"})
 
 
 def key_of_request() -> str | None:
+    """The API key that came with the request, None without one."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
@@ -34,10 +35,12 @@ def owner_of_request() -> str | None:
 
 
 def is_api_call() -> bool:
+    """Whether the request needs a key, where keys are set."""
     return request.path.startswith("/api/") and request.method != "OPTIONS"
 
 
 def check_key() -> None:
+    """Note whose request it is. Raises Unauthorized."""
     if is_api_call():
         owner = owner_of_request()
         if owner is None:
@@ -46,6 +49,7 @@ def check_key() -> None:
 
 
 def owner() -> str:
+    """Whose request it is, as `check_key` noted it."""
     return str(g.owner)
 
 
@@ -60,4 +64,5 @@ def own_job(job_id: str) -> Job:
 
 
 def register(app: Flask) -> None:
+    """Check the key before every request."""
     app.before_request(check_key)

@@ -15,6 +15,8 @@ blp = blueprint("deliveries", "Webhooks that were sent.")
 
 @whole
 class TrySchema(Schema):
+    """One attempt to deliver an event."""
+
     at = fields.String(metadata={"format": "date-time"})
     seconds = fields.Float()
     status = fields.Integer(allow_none=True, metadata={"description": "Of the receiver's answer, if there was one."})
@@ -24,6 +26,8 @@ class TrySchema(Schema):
 
 @whole
 class DeliverySchema(Schema):
+    """One event for one receiver."""
+
     id = fields.String(metadata={"description": "The webhook-id: the same for every try of this event."})
     type = fields.String(metadata={"description": "job.started, job.completed, job.failed or job.cancelled"})
     url = fields.String()
@@ -35,6 +39,8 @@ class DeliverySchema(Schema):
 
 @whole
 class DeliveriesSchema(Schema):
+    """A job's webhooks."""
+
     deliveries = fields.List(fields.Nested(DeliverySchema))
 
 

@@ -23,6 +23,8 @@ FILES_FOR_REQUESTS = 512
 
 
 class Dependencies:
+    """What requests share; connected when first used."""
+
     def __init__(self, config: Settings) -> None:
         self.config = config
 
@@ -56,6 +58,7 @@ class Dependencies:
 
 
 def install(app: Flask, dependencies: Dependencies) -> None:
+    """Give the application its dependencies."""
     app.extensions[EXTENSION] = dependencies
 
 
@@ -66,5 +69,6 @@ def dependencies() -> Dependencies:
 
 @cache
 def version() -> str:
+    """KlipStream's own, from pyproject.toml."""
     project = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text())
     return str(project["project"]["version"])

@@ -16,6 +16,7 @@ TABLES = (HIGHLIGHTS_CSV.name, *(file.name for file in (*EXPORTS.values(), *MARK
 
 
 def shows_highlights(name: str) -> bool:
+    """Whether the file shows highlights, which people may have edited."""
     return name in DOCUMENTS or name in TABLES
 
 

@@ -28,6 +28,7 @@ BLUEPRINTS = (analysis.blp, stream.blp, files.blp, feedback.blp, deliveries.blp,
 
 
 def build_app(config: Settings) -> Flask:
+    """The application, with everything registered."""
     app = Flask("web")
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1,

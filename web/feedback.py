@@ -44,6 +44,8 @@ class Seconds(fields.Float):
 
 
 class HighlightEditSchema(Schema):
+    """What is said about a highlight; what is left out stays as it is."""
+
     verdict = fields.String(
         allow_none=True,
         validate=validate.OneOf([GOOD, BAD]),

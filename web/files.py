@@ -63,6 +63,7 @@ def export(job_id: str, form: str) -> AnyResponse:
 
 
 def require_completed(job: Job) -> None:
+    """Raises JobConflict when the job ended otherwise, ResultsNotReady while it runs."""
     if job.status in {JobStatus.FAILED, JobStatus.CANCELLED}:
         raise JobConflict(f"The job is {job.status.value}, so there are no results.")
     if job.status is not JobStatus.COMPLETED:

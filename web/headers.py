@@ -37,6 +37,7 @@ def client_socket() -> socket.socket | None:
 
 
 def set_socket_timeout(seconds: float) -> None:
+    """How long the client's connection may stand still."""
     if connection := client_socket():
         connection.settimeout(seconds)
 
@@ -69,6 +70,7 @@ FILE_POLICY = {
 
 
 def register(app: Flask, config: Settings) -> None:
+    """Give every answer its security headers and request id."""
     app.before_request(_begin)
     app.after_request(_end)
     Talisman(

@@ -49,6 +49,7 @@ def _shared_pool(own: Dependencies) -> Any:  # noqa: ANN401 -- the limiter's ann
 
 
 def limiter_for(config: Settings, own: Dependencies) -> Limiter:
+    """Counts requests by key, or by address without one, in Redis."""
     uri = _storage_uri(config)
     return Limiter(
         _who,
@@ -75,6 +76,7 @@ def _refuse(error: LimiterSaysNo) -> Response:
 
 
 def register(app: Flask, config: Settings, own: Dependencies) -> None:
+    """Refuse what is above the limits, as RATE_LIMIT_EXCEEDED."""
     limiter = limiter_for(config, own)
     limiter.init_app(app)
     app.extensions[EXTENSION] = limiter

@@ -28,6 +28,7 @@ class RedisCollector(Collector):
         self._own = own
 
     def collect(self) -> Iterator[Metric]:
+        """Figures of the whole deployment, read from Redis at each scrape."""
         try:
             families = [*self._jobs(), *self._queues(), *self._reliability()]
         except DatabaseError:
@@ -90,6 +91,7 @@ def _breakers(figures: dict[str, dict[str, Any]]) -> Iterator[Metric]:
 
 
 def register(app: Flask, own: Dependencies) -> None:
+    """Count every request, and answer /metrics."""
     registry = CollectorRegistry()
     requests = Counter(
         "klip_http_requests", "Requests answered by this process.", ["method", "endpoint", "status"], registry=registry

@@ -4,7 +4,6 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import redis
 from flask import Response, jsonify
@@ -103,7 +102,8 @@ def errors() -> Response:
     return jsonify(errors=error_entries())
 
 
-def error_entries() -> list[dict[str, Any]]:
+def error_entries() -> list[dict[str, object]]:
+    """The error catalogue as it is answered."""
     return [
         {
             "code": code,

@@ -76,6 +76,7 @@ def _caused_by(error: KlipError, cause: BaseException) -> KlipError:
 
 
 def register(app: Flask) -> None:
+    """Answer every exception as a problem."""
     app.register_error_handler(KlipError, problem_response)
     app.register_error_handler(HTTPException, from_http_exception)
     app.register_error_handler(Exception, from_anything)

@@ -1,7 +1,6 @@
 """The shapes of what comes in; they are enforced, and documented at /docs."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -18,7 +17,7 @@ STATUSES = [status.value for status in JobStatus]
 class Whole(fields.Integer):
     """A whole number; true and false are none."""
 
-    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> int:
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> int:
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         found: int = super()._deserialize(value, attr, data, **kwargs)
@@ -28,7 +27,9 @@ class Whole(fields.Integer):
 class Seconds(fields.Float):
     """A finite number of seconds; texts, true and false are none."""
 
-    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> float:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid", input=value)
         try:
@@ -42,7 +43,7 @@ class ClipChoice(fields.Field[bool | str]):
     """true, false or "vertical"."""
 
     def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
     ) -> bool | str:
         if isinstance(value, bool) or value == "vertical":
             return "vertical" if value == "vertical" else bool(value)
@@ -53,7 +54,7 @@ class Names(fields.List[str]):
     """Texts; what is wrong with one is told of the whole field."""
 
     def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
     ) -> list[str | None]:
         try:
             return super()._deserialize(value, attr, data, **kwargs)
@@ -67,7 +68,9 @@ class Names(fields.List[str]):
 class Flag(fields.Boolean):
     """true or false, nothing that means them."""
 
-    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object) -> bool:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return value
@@ -79,6 +82,8 @@ def _known_language(value: str) -> None:
 
 
 class OptionsSchema(Schema):
+    """How a job is to be done."""
+
     video = fields.String(
         load_default="clips",
         validate=validate.OneOf(["clips", "full", "none"]),
@@ -137,6 +142,8 @@ class OptionsSchema(Schema):
 
 
 class SubmissionSchema(Schema):
+    """The body of a submission."""
+
     url = fields.String(
         required=True,
         validate=validate.Length(1, MAX_TEXT),
@@ -165,6 +172,8 @@ class SubmissionSchema(Schema):
 
 
 class SubmissionQuerySchema(Schema):
+    """The query of a submission."""
+
     force = fields.Boolean(
         load_default=False,
         metadata={"description": "Start a new job even if the same one is running."},
@@ -172,6 +181,8 @@ class SubmissionQuerySchema(Schema):
 
 
 class SubmissionHeadersSchema(Schema):
+    """The headers that a submission knows."""
+
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
         load_default=None,
@@ -181,6 +192,8 @@ class SubmissionHeadersSchema(Schema):
 
 
 class JobsQuerySchema(Schema):
+    """Which jobs to list, and from where on."""
+
     status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
     video_id = fields.String(load_default=None, validate=validate.Length(1, MAX_TEXT))
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))

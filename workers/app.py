@@ -45,6 +45,7 @@ def job_store() -> JobStore:
 
 @cache
 def artifact_store() -> ArtifactStore:
+    """Where this process keeps files of jobs."""
     return open_store(settings(), breakers=breakers())
 
 

@@ -10,6 +10,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Emote(NamedTuple):
+    """An emote that was written. id: the platform's."""
+
     id: str
     name: str
 
@@ -38,6 +40,7 @@ def line_of(comment: Comment) -> str:
 
 
 def write_comment(file: IO[str], comment: Comment) -> None:
+    """Append one line."""
     file.write(line_of(comment))
 
 

@@ -170,6 +170,7 @@ class GcsStore:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def put(self, job_id: str, name: str, source: Path) -> None:
+        """Upload a finished file."""
         self._put(job_id, name, source, threading.Event())
 
     def put_all(self, job_id: str, files: Mapping[str, Path]) -> None:
@@ -225,6 +226,7 @@ class GcsStore:
         return cast("int", blob.generation)
 
     def write(self, job_id: str, name: str, data: bytes, *, generation: str | None) -> None:
+        """Compared by the object's generation, in the bucket. Raises Conflict."""
         target = self._object(job_id, name)
         blob = self._bucket.blob(target)
         upload = partial(
@@ -241,6 +243,7 @@ class GcsStore:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def fetch(self, job_id: str, name: str) -> Path:
+        """A local copy, fetched once for each generation. Raises FileMissing."""
         target = self._object(job_id, name)
         blob = self._do(partial(self._present, target), target)
         with storage_errors():
@@ -268,6 +271,7 @@ class GcsStore:
         return self._bucket.blob(blob.name, generation=blob.generation)
 
     def read(self, job_id: str, name: str) -> tuple[bytes, str]:
+        """Its bytes and the object's generation, of one moment. Raises FileMissing."""
         target = self._object(job_id, name)
         for _ in range(_ATTEMPTS):
             blob = self._do(partial(self._present, target), target)
@@ -282,6 +286,7 @@ class GcsStore:
         raise StorageServiceError("A file changes faster than it can be read.")
 
     def names(self, job_id: str) -> list[str]:
+        """The job's objects, without its folder, sorted."""
         folder = self._folder(job_id)
         found = self._do(
             lambda: [blob.name for blob in self._bucket.list_blobs(prefix=folder, timeout=TIMEOUT_S, retry=RETRY)],
@@ -305,6 +310,7 @@ class GcsStore:
     # --- removing and checking --------------------------------------------------------------------------------------
 
     def delete(self, job_id: str, names: list[str] | None = None) -> None:
+        """Remove these objects, or all of the job's."""
         wanted = self.names(job_id) if names is None else names
         targets = [self._object(job_id, name) for name in wanted]
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -317,6 +323,7 @@ class GcsStore:
             return
 
     def check(self) -> None:
+        """What the last try to write met; tried again when that is CHECK_EVERY_S ago."""
         if monotonic() - self._checked_at >= CHECK_EVERY_S:
             self._check_error = self._try_to_write()
             self._checked_at = monotonic()

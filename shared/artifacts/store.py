@@ -46,9 +46,11 @@ class ArtifactStore(Protocol):
     def write(self, job_id: str, name: str, data: bytes, *, generation: str | None) -> None:
         """Write a small file if it still has this generation (None: does not exist). Raises Conflict."""
 
-    def serve(self, job_id: str, name: str) -> Served: ...
+    def serve(self, job_id: str, name: str) -> Served:
+        """How the web hands the file out."""
 
-    def names(self, job_id: str) -> list[str]: ...
+    def names(self, job_id: str) -> list[str]:
+        """The job's files, sorted."""
 
     def delete(self, job_id: str, names: list[str] | None = None) -> None:
         """Remove these files of the job, or all of them. What is not there counts as removed."""
@@ -65,6 +67,7 @@ def checked_name(name: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
+    """In hexadecimal, of the file's bytes; read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -21,6 +21,7 @@ from shared.settings import Settings, SettingsError, settings
 
 
 def folder(config: Settings) -> Path:
+    """Where the embedded server keeps its files."""
     return config.data_dir / "valkey"
 
 
@@ -48,6 +49,7 @@ def server_binary() -> Path:
 
 
 def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -69,6 +71,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def server_config(url: str, home: Path) -> str:
+    """The text of valkey.conf. url: redis:// with password and port.  home: its folder."""
     parts = urlsplit(url)
     return f"""bind 127.0.0.1
 port {parts.port}

@@ -6,7 +6,7 @@ Who wants one forgotten takes it back (null) while the job is there.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 from redis.client import Pipeline
@@ -53,7 +53,7 @@ class FeedbackStore:
         self,
         job_id: str,
         rank: int,
-        changes: Mapping[str, Any],
+        changes: Mapping[str, object],
         *,
         check: Callable[[Edit], None],
         lesson: Lesson | None,

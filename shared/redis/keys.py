@@ -66,30 +66,37 @@ LIMIT = PREFIX + "limit"
 
 
 def job(job_id: str) -> str:
+    """The job as JSON (a string)."""
     return f"{PREFIX}job:{job_id}"
 
 
 def lease(job_id: str) -> str:
+    """The fencing token of whoever works on the job (a string that expires)."""
     return f"{PREFIX}lease:{job_id}"
 
 
 def events(job_id: str) -> str:
+    """The job's events (a stream), whose entries' ids are those of server-sent events."""
     return f"{PREFIX}events:{job_id}"
 
 
 def channel(job_id: str) -> str:
+    """Where the job's events are published."""
     return CHANNEL + job_id
 
 
 def active_of(owner: str) -> str:
+    """The owner's jobs that are not finished (a set of ids)."""
     return f"{ACTIVE}:{owner}"
 
 
 def running(owner: str, fingerprint: str) -> str:
+    """The unfinished job of the same source and options (a string: its id)."""
     return f"{PREFIX}running:{owner}:{fingerprint}"
 
 
 def idempotency(owner: str, key_hash: str) -> str:
+    """What was answered under an Idempotency-Key. key_hash: its digest in hexadecimal."""
     return f"{PREFIX}idem:{owner}:{key_hash}"
 
 
@@ -102,42 +109,52 @@ def index(owner: str, *, status: str | None = None, video_id: str | None = None)
 
 
 def waiting_owners(queue: str, priority: str) -> str:
+    """Owners whose jobs wait to be admitted, by their turn (a sorted set)."""
     return f"{PREFIX}waiting:{queue}:{priority}"
 
 
 def waiting(queue: str, priority: str, owner: str) -> str:
+    """The owner's jobs that wait, by their creation time in ms (a sorted set)."""
     return f"{waiting_owners(queue, priority)}:{owner}"
 
 
 def underway(queue: str) -> str:
+    """Admitted jobs of the queue, by the time in ms from which they are due (a sorted set)."""
     return f"{PREFIX}underway:{queue}"
 
 
 def underway_of(owner: str) -> str:
+    """The owner's admitted jobs."""
     return UNDERWAY_OF + owner
 
 
 def mirror_states(job_id: str) -> str:
+    """The job at each change that Convex was not told yet, oldest first (a list)."""
     return f"{PREFIX}mirror:states:{job_id}"
 
 
 def mirror_failing(job_id: str) -> str:
+    """Since when (ms) sending the job's row fails, and how often it did."""
     return f"{PREFIX}mirror:failing:{job_id}"
 
 
 def mirror_lock(job_id: str) -> str:
+    """Whose turn it is to send the job's row."""
     return f"{PREFIX}mirror:lock:{job_id}"
 
 
 def mirror_refused(about: str) -> str:
+    """Whether a refusal was logged today. about: a digest of what it says."""
     return f"{PREFIX}mirror:refused:{about}"
 
 
 def webhooks(job_id: str) -> str:
+    """Every event of the job by its id, with what was answered (a hash)."""
     return f"{PREFIX}webhooks:job:{job_id}"
 
 
 def webhook_lock(member: str) -> str:
+    """Whose turn it is to send an event. member: JOB/EVENT."""
     return f"{PREFIX}webhooks:lock:{member}"
 
 
@@ -147,19 +164,23 @@ def sweep_lock(due: str) -> str:
 
 
 def edits(job_id: str) -> str:
+    """What was said about each highlight of the job, by its rank (a hash)."""
     return f"{PREFIX}edits:{job_id}"
 
 
 def verdicts(owner: str, channel: str) -> str:
+    """The verdicts on a channel's highlights, by JOB:RANK (a hash)."""
     # A channel's name comes from outside; its digest can't be long nor look like another owner's.
     return f"{PREFIX}verdicts:{owner}:{hashlib.sha256(channel.casefold().encode()).hexdigest()[:32]}"
 
 
 def workers(queue: str) -> str:
+    """Workers of the queue that live, by the second they last said so (a sorted set)."""
     return f"{PREFIX}workers:{queue}"
 
 
 def seconds(stage: str) -> str:
+    """How long the stage took so far."""
     return f"{PREFIX}seconds:{stage}"
 
 
@@ -180,8 +201,10 @@ def breaker_probe(service: str) -> str:
 
 
 def transcribed(day: str) -> str:
+    """Hours of sound sent to a paid service. day: such as 2025-01-31."""
     return f"{PREFIX}transcribed:{day}"
 
 
 def ready(host: str) -> str:
+    """Written to see whether writing works."""
     return f"{PREFIX}ready:{host}"

@@ -22,6 +22,7 @@ class StageTimings:
         self._redis = client
 
     def remember(self, stage: Stage, job: Job, seconds: float) -> None:
+        """Count one run of the stage, in seconds. Nothing is raised while Redis is away."""
         duration_s = (job.video and job.video.duration_seconds) or 0.0
         with suppress(redis.RedisError):
             self._add(keys.seconds(stage.name), seconds, duration_s)

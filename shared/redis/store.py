@@ -32,11 +32,15 @@ Entries = list[tuple[str, dict[str, str]]]
 
 
 class Created(NamedTuple):
+    """The job of a submission. is_new: False for one that was there before."""
+
     job: Job
     is_new: bool
 
 
 class Page(NamedTuple):
+    """Jobs of a list, newest first. next_cursor: asks for those after them, None at the end."""
+
     jobs: list[Job]
     next_cursor: str | None
 
@@ -195,6 +199,7 @@ class JobStore:
             self.redis.hincrby(keys.RETRIES, f"{stage}:{code}")
 
     def has_lease(self, job_id: str) -> bool:
+        """Whether anybody works on the job now. Raises DatabaseError."""
         with redis_errors():
             return bool(self.redis.exists(keys.lease(job_id)))
 

@@ -47,15 +47,19 @@ class Client:
         self._http.close()
 
     def submit(self, body: Answer) -> Answer:
+        """POST a submission; the job."""
         return self._call("POST", f"{API}/analysis", json=body)
 
     def job(self, job_id: str) -> Answer:
+        """The job as it is now."""
         return self._call("GET", f"{API}/analysis/{job_id}")
 
     def results(self, job_id: str) -> Answer:
+        """The result document."""
         return self._call("GET", f"{API}/analysis/{job_id}/results")
 
     def jobs(self, *, limit: int) -> list[Answer]:
+        """The newest jobs."""
         return cast("list[Answer]", self._call("GET", f"{API}/jobs?limit={limit}")["jobs"])
 
     def _call(self, method: str, path: str, json: Answer | None = None) -> Answer:

@@ -8,5 +8,6 @@ from web.cli.up import demo, up
 
 
 def register(app: Flask) -> None:
+    """Add every command to `flask`."""
     for command in (analyze, follow, jobs, doctor, up, demo):
         app.cli.add_command(command)

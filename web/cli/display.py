@@ -101,6 +101,7 @@ def _place(url: str, base_url: str, folder: Path | None) -> str:
 
 
 def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 

@@ -29,6 +29,8 @@ class Problem(Exception):
 
 
 class Check(NamedTuple):
+    """One part to look at."""
+
     name: str
     run: Callable[[Settings], str]  # what was found; raises Problem
 

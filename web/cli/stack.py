@@ -31,6 +31,8 @@ CHILDREN = {"download": 2, DELIVERY_QUEUE: 3}
 
 
 class Program(NamedTuple):
+    """One program of the stack and how it is started."""
+
     name: str
     command: str
 
@@ -129,9 +131,11 @@ class Stack:
         return self._process.pid
 
     def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def wait(self) -> None:
+        """Until the process ends."""
         if self._process is not None:
             self._process.wait()
 

@@ -44,6 +44,7 @@ class Columns:
 
     @property
     def second(self) -> Ints:
+        """The second of each comment, from the start of the recording; shape (comments,)."""
         return self.at.astype(np.int64)
 
 

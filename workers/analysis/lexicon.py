@@ -87,6 +87,7 @@ class Lexicon(NamedTuple):
 
 @cache
 def data() -> dict[str, Any]:
+    """lexicon.toml as it is written."""
     return tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
 
 
@@ -98,6 +99,7 @@ def emote_names() -> frozenset[str]:
 
 @cache
 def lexicon() -> Lexicon:
+    """lexicon.toml, indexed by word."""
     words = data()
     emotions = _index({name: words["emotions"][name].split() for name in EMOTIONS}, EMOTIONS)
     weak = _index({name: words["weak"][name].split() for name in EMOTIONS}, EMOTIONS)

@@ -55,6 +55,7 @@ SHARES = Weights._fields[1:]
 
 @cache
 def shipped_weights() -> Weights:
+    """weights.toml."""
     data = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
     return Weights(**{name: float(data[name]) for name in Weights._fields})
 

@@ -83,6 +83,7 @@ def emotion_by_shape(token: str, folded: str) -> str | None:
 
 
 def is_emoji(token: str) -> bool:
+    """Whether the word is made of emoji alone."""
     return _EMOJI_ONLY.match(token) is not None
 
 
@@ -92,6 +93,7 @@ def without_joiners(token: str) -> str:
 
 
 def is_link(token: str) -> bool:
+    """Whether the word is an address."""
     return ("." in token or "//" in token) and _LINK.match(token) is not None
 
 

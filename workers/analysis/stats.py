@@ -79,6 +79,7 @@ def sure_log_ratio(counts: Floats, usual: Floats, *, unsure: float | Floats, err
 
 
 def sigmoid(values: Floats) -> Floats:
+    """1 / (1 + e^-x), element by element; no overflow."""
     return 1.0 / (1.0 + np.exp(-np.clip(values, -40.0, 40.0)))
 
 

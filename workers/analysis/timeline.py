@@ -34,6 +34,7 @@ class Timeline:
 
     @property
     def seconds(self) -> int:
+        """How many steps of a second it has; at least one."""
         return max(1, int(np.ceil(self.duration_s)))
 
     def lag_at(self, second: int) -> int:
@@ -43,6 +44,7 @@ class Timeline:
 
 
 def write_timeline(timeline: Timeline, into: Path) -> None:
+    """Write it as JSON."""
     head = {
         "step_seconds": 1,
         "duration_seconds": round(timeline.duration_s, 3),

@@ -19,6 +19,8 @@ _SENTENCE_ENDS = ".!?。！？…"
 
 
 class Word(NamedTuple):
+    """A spoken word. start, end: seconds from the start of the recording."""
+
     word: str
     start: float
     end: float

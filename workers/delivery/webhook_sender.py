@@ -40,6 +40,7 @@ class Answer(NamedTuple):
 
     @property
     def is_accepted(self) -> bool:
+        """Whether the receiver answered 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 

@@ -1,7 +1,7 @@
 """Pages of a VOD's chat from Twitch's GraphQL, and the comments on them. Everything in them is hostile."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.errors import ChatUnavailable, ExternalServiceError, PermissionDenied
 from workers.chatlog import Comment, Emote
@@ -83,7 +83,7 @@ class ChatPages:
         return self.get(at)
 
     def _get(self, at: Position, client_id: str | None) -> Page:
-        variables: dict[str, Any] = {"videoID": self._video_id}
+        variables: dict[str, object] = {"videoID": self._video_id}
         variables |= {"cursor": at.cursor} if at.cursor else {"contentOffsetSeconds": at.offset_s}
         query = {"version": 1, "sha256Hash": COMMENTS_HASH}
         body = {

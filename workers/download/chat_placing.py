@@ -153,5 +153,6 @@ MOST_OFFSET_S = 86_400.0
 
 
 def clock_text(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -61,7 +61,9 @@ class Graphql:
         self._client_id = client_id
         self._calls = calls
 
-    def call(self, body: Mapping[str, Any], *, client_id: str | None = None, shared: bool = False) -> dict[str, Any]:
+    def call(
+        self, body: Mapping[str, object], *, client_id: str | None = None, shared: bool = False
+    ) -> dict[str, object]:
         """The `data` of the answer. shared: whether every job makes such a call.
 
         Raises CallRefused and GraphqlRefused for errors without data, PermissionDenied for a client id that is not
@@ -69,7 +71,7 @@ class Graphql:
         """
         return self._calls(BREAKER, shared=shared)(lambda: self._ask(body, client_id or self._client_id))
 
-    def _ask(self, body: Mapping[str, Any], client_id: str) -> dict[str, Any]:
+    def _ask(self, body: Mapping[str, object], client_id: str) -> dict[str, object]:
         headers = {"Client-ID": client_id, "Accept": "application/json"}
         response = send(self._session, "POST", GQL_URL, headers=headers, body=body, timeout=TIMEOUT_S)
         check_status(response, SERVICE)

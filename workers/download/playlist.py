@@ -69,6 +69,7 @@ class Segment(NamedTuple):
 
     @property
     def ends_s(self) -> float:
+        """Seconds from the start of the recording."""
         return self.starts_s + self.seconds
 
 

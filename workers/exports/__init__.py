@@ -42,7 +42,7 @@ _EDITORS = {
 
 
 def write_exports(
-    highlights: Sequence[Mapping[str, Any]], *, video: Mapping[str, Any], media: Media, into: Path
+    highlights: Sequence[Mapping[str, object]], *, video: Mapping[str, object], media: Media, into: Path
 ) -> Exported:
     """A file per format, named as in `shared.files`, in `into`, and the table once more beside them.
 

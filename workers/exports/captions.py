@@ -27,6 +27,7 @@ def _span(highlight: Mapping[str, Any], mark: str) -> str:
 
 
 def write_srt(highlights: Highlights, into: Path) -> None:
+    """One cue for each highlight, in order of time (SubRip)."""
     cues = [
         f"{number}\n{_span(highlight, ',')}\n{label(highlight).replace('-->', '→').translate(_PLAIN)}\n"
         for number, highlight in enumerate(in_order(highlights), start=1)
@@ -35,6 +36,7 @@ def write_srt(highlights: Highlights, into: Path) -> None:
 
 
 def write_vtt(highlights: Highlights, into: Path) -> None:
+    """One cue for each highlight, in order of time (WebVTT)."""
     cues = [f"{_span(highlight, '.')}\n{_vtt_text(label(highlight))}" for highlight in in_order(highlights)]
     into.write_text("\n\n".join(["WEBVTT", *cues]) + "\n", encoding="utf-8")
 

@@ -22,6 +22,7 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 def write_fcpxml(timeline: Timeline, into: Path) -> None:
+    """The highlights as a project of Final Cut Pro."""
     footage = timeline.footage
     root = ET.Element("fcpxml", version=VERSION)
     resources = child(root, "resources")

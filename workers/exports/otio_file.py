@@ -31,9 +31,9 @@ def _range(start: int, frames: int, footage: Footage) -> Any:  # noqa: ANN401 --
     return otio.opentime.TimeRange(_time(start, footage), _time(frames, footage))
 
 
-def _about(footage: Footage) -> dict[str, Any]:
+def _about(footage: Footage) -> dict[str, object]:
     rate = footage.rate.exact
-    about: dict[str, Any] = {
+    about: dict[str, object] = {
         "frame_rate": f"{rate.numerator}/{rate.denominator}",
         "drop_frame": footage.rate.drop_frame,
         "start_timecode": footage.rate.timecode(footage.reels[0].first),

@@ -30,6 +30,7 @@ class FrameRate:
 
     @property
     def is_ntsc(self) -> bool:
+        """Whether it is one of n * 1000 / 1001 frames a second."""
         return self.exact.denominator == NTSC
 
     @property
@@ -42,6 +43,7 @@ class FrameRate:
         return floor(Fraction(seconds) * self.exact + Fraction(1, 2))
 
     def seconds(self, frames: int) -> Fraction:
+        """How long so many frames are, exactly."""
         return frames / self.exact
 
     def timecode(self, frame: int) -> str:

@@ -13,7 +13,7 @@ COLUMNS = (
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_csv(highlights: Sequence[Mapping[str, Any]], into: Path) -> None:
+def write_csv(highlights: Sequence[Mapping[str, object]], into: Path) -> None:
     """UTF-8 with the byte order mark, without which Excel reads it as the machine's own code page."""
     with into.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class PieceStore:
         self._folder = folder
         self._key = {"format": FORMAT, "bytes": audio.stat().st_size, **made_with}
 
-    def load(self, span: Span) -> dict[str, Any] | None:
+    def load(self, span: Span) -> dict[str, object] | None:
         """What was kept for `span`, None when there is nothing usable."""
         try:
             kept = json.loads(self._path(span).read_text(encoding="utf-8"))
@@ -63,7 +62,7 @@ class PieceStore:
             return None
         return kept["piece"]
 
-    def save(self, span: Span, piece: dict[str, Any]) -> None:
+    def save(self, span: Span, piece: dict[str, object]) -> None:
         """Keep `piece`; it is there whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(span)
@@ -79,5 +78,5 @@ class PieceStore:
     def _path(self, span: Span) -> Path:
         return self._folder / f"piece-{round(span.start * 1000):09}.json"
 
-    def _key_of(self, span: Span) -> dict[str, Any]:
+    def _key_of(self, span: Span) -> dict[str, object]:
         return {**self._key, "start": span.start, "end": span.end}

@@ -27,9 +27,11 @@ class FallbackTranscriber:
         self._first, self._second, self._is_final = first, second, is_final
 
     def check(self, language: str) -> None:
+        """Raises what the first transcriber would."""
         self._first.check(language)
 
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
+        """With the first transcriber, and with the second while the first is out of reach."""
         try:
             return self._first.transcribe(audio, language=language, work=work, progress=progress)
         except KlipError as error:

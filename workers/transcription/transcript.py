@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from shared import files
 from shared.progress import Progress
@@ -28,6 +28,8 @@ class Word(NamedTuple):
 
 
 class Paragraph(NamedTuple):
+    """Sentences that belong together. start, end: seconds from the start of the recording."""
+
     start: float
     end: float
     text: str
@@ -52,7 +54,7 @@ class Transcript:
     text: str
     warnings: tuple[str, ...] = ()
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """What the result document says of it."""
         return {
             "language": self.language,

@@ -1,7 +1,5 @@
 """Messages of chat-downloader (xenova), as a JSON list or as JSON lines; of YouTube, Twitch and others alike."""
 
-from typing import Any
-
 from workers.chatlog import Emote
 from workers.download.chat_forms.clean import child, comment, dicts, emote, is_too_long, name
 from workers.download.chat_forms.clean import number as number_of
@@ -12,12 +10,13 @@ NAME = "chat-downloader's JSON"
 _MICROSECONDS = 1e6
 
 
-def matches(record: dict[str, Any]) -> bool:
+def matches(record: dict[str, object]) -> bool:
+    """Whether the record is a message as chat-downloader writes it."""
     is_timed = "time_in_seconds" in record or "time_text" in record or "timestamp" in record
     return is_timed and "message" in record and ("author" in record or "message_type" in record)
 
 
-def entry(record: dict[str, Any], number: int) -> Entry | None:
+def entry(record: dict[str, object], number: int) -> Entry | None:
     """The message in a record, None when it has no text or no time. `number`: stands in for a missing id."""
     text, time = record.get("message"), _time(record)
     if not isinstance(text, str) or time is None:
@@ -35,7 +34,7 @@ def entry(record: dict[str, Any], number: int) -> Entry | None:
     return Entry(made, time[1], cut=is_too_long(text))
 
 
-def _time(record: dict[str, Any]) -> tuple[float, Clock] | None:
+def _time(record: dict[str, object]) -> tuple[float, Clock] | None:
     """Seconds of the recording; of chats recorded live there is only the moment, in microseconds since 1970."""
     at_s = number_of(record.get("time_in_seconds"))
     if at_s is not None:
@@ -46,10 +45,10 @@ def _time(record: dict[str, Any]) -> tuple[float, Clock] | None:
     return None if at_us is None else (at_us / _MICROSECONDS, Clock.UTC)
 
 
-def _emote(found: dict[str, Any]) -> Emote | None:
+def _emote(found: dict[str, object]) -> Emote | None:
     written = name(found.get("name")) or ""
     return emote(found.get("id") or written, written)
 
 
-def _badge(found: dict[str, Any]) -> str | None:
+def _badge(found: dict[str, object]) -> str | None:
     return name(found.get("name")) or name(found.get("title"))

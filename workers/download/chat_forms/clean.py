@@ -1,7 +1,6 @@
 """Values of chat files made safe: short, writable as UTF-8, of the right type. Everything in the files is hostile."""
 
 import math
-from typing import Any
 
 from workers.chatlog import Comment, Emote
 
@@ -42,7 +41,8 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def dicts(value: object) -> list[dict[str, Any]]:
+def dicts(value: object) -> list[dict[str, object]]:
+    """The objects of a JSON array; none when it is no array."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -1,7 +1,6 @@
 """Flat JSON records with a time and a text under plain names, such as the lines of our own `chat.jsonl`."""
 
 from itertools import islice
-from typing import Any
 
 from workers.chatlog import Emote
 from workers.download.chat_forms.clean import MOST_BITS, comment, dicts, emote, is_too_long, name
@@ -15,13 +14,14 @@ MOST_FIELDS = 100
 LONGEST_KEY = 64
 
 
-def matches(record: dict[str, Any]) -> bool:
+def matches(record: dict[str, object]) -> bool:
+    """Whether the record has flat members with a time and a text."""
     names = _names(record)
     found = columns_of(names)
     return found is not None and isinstance(record[names[found.text]], str)
 
 
-def entry(record: dict[str, Any], number: int) -> Entry | None:
+def entry(record: dict[str, object], number: int) -> Entry | None:
     """The comment in a record, None when it is none. `number`: stands in for a missing id."""
     names = _names(record)
     columns = columns_of(names)
@@ -47,13 +47,13 @@ def entry(record: dict[str, Any], number: int) -> Entry | None:
     return Entry(made, at.clock, cut=is_too_long(text))
 
 
-def _names(record: dict[str, Any]) -> tuple[str, ...]:
+def _names(record: dict[str, object]) -> tuple[str, ...]:
     """Of the fields with one plain value. Long ones are nobody's, and would only fill the cache."""
     fields = islice(record.items(), MOST_FIELDS)
     return tuple(key for key, value in fields if isinstance(value, str | int | float) and len(key) <= LONGEST_KEY)
 
 
-def _emote(found: dict[str, Any]) -> Emote | None:
+def _emote(found: dict[str, object]) -> Emote | None:
     return emote(found.get("id"), name(found.get("name")) or "")
 
 

@@ -1,7 +1,7 @@
 """Where the comments are in a JSON chat file: a list, an object with one, pages of Twitch's API, or lines."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.errors import ChatUnavailable
 from workers.download.chat_forms import chat_downloader, flat, graphql, twitch_downloader, youtube
@@ -20,8 +20,8 @@ _VIDEO_FACTS = ("start", "end", "length")
 
 class Form(NamedTuple):
     name: str
-    matches: Callable[[dict[str, Any]], bool]
-    entry: Callable[[dict[str, Any], int], Entry | None]
+    matches: Callable[[dict[str, object]], bool]
+    entry: Callable[[dict[str, object], int], Entry | None]
 
 
 _FORMS = (

@@ -1,7 +1,6 @@
 """Comments of TwitchDownloader's JSON, which are those of Twitch's old v5 API."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from workers.chatlog import Emote
 from workers.download.chat_forms.clean import LONGEST_NAME_BYTES, MOST_BITS, comment, dicts, is_too_long, name, short
@@ -11,11 +10,12 @@ from workers.download.chat_forms.entry import Entry
 NAME = "TwitchDownloader's JSON"
 
 
-def matches(record: dict[str, Any]) -> bool:
+def matches(record: dict[str, object]) -> bool:
+    """Whether the record is a comment as TwitchDownloader writes it."""
     return "content_offset_seconds" in record
 
 
-def entry(record: dict[str, Any], number: int) -> Entry | None:
+def entry(record: dict[str, object], number: int) -> Entry | None:
     """The comment in a record, None when it is none. `number`: stands in for a missing id."""
     message = record.get("message")
     at_s = number_of(record.get("content_offset_seconds"))
@@ -37,7 +37,7 @@ def entry(record: dict[str, Any], number: int) -> Entry | None:
     return Entry(made, cut=is_too_long(body))
 
 
-def _body(message: dict[str, Any]) -> str | None:
+def _body(message: dict[str, object]) -> str | None:
     body = message.get("body")
     if isinstance(body, str):
         return body
@@ -51,7 +51,7 @@ def _user(commenter: object) -> str | None:
     return name(commenter.get("name")) or name(commenter.get("display_name"))
 
 
-def _emotes(message: dict[str, Any], body: str) -> Iterator[Emote]:
+def _emotes(message: dict[str, object], body: str) -> Iterator[Emote]:
     fragments = dicts(message.get("fragments"))
     for fragment in fragments:
         emoticon, text = fragment.get("emoticon"), fragment.get("text")
@@ -65,7 +65,7 @@ def _emotes(message: dict[str, Any], body: str) -> Iterator[Emote]:
             yield Emote(id_, short(body[begin : end + 1], LONGEST_NAME_BYTES))
 
 
-def _badges(message: dict[str, Any]) -> Iterator[str]:
+def _badges(message: dict[str, object]) -> Iterator[str]:
     for badge in dicts(message.get("user_badges")):
         if known := name(badge.get("_id")):
             yield known

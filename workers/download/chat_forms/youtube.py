@@ -1,7 +1,6 @@
 """YouTube's live chat as yt-dlp writes it: JSON lines of replay actions."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from workers.chatlog import Emote
 from workers.download.chat_forms.clean import child, comment, dicts, emote, is_too_long, name
@@ -14,17 +13,18 @@ _WRITTEN = ("liveChatTextMessageRenderer", "liveChatPaidMessageRenderer", "liveC
 _ICONS = {"MODERATOR": "moderator", "OWNER": "owner", "VERIFIED": "verified"}
 
 
-def matches(record: dict[str, Any]) -> bool:
+def matches(record: dict[str, object]) -> bool:
+    """Whether the record is one action of YouTube's live chat replay."""
     return "replayChatItemAction" in record and not is_several(record)
 
 
-def is_several(record: dict[str, Any]) -> bool:
+def is_several(record: dict[str, object]) -> bool:
     """Whether a record has several actions, which `parts` takes apart."""
     actions = child(record, "replayChatItemAction", "actions")
     return isinstance(actions, list) and len(actions) > 1
 
 
-def parts(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def parts(record: dict[str, object]) -> Iterator[dict[str, object]]:
     """A record for each of the actions that belong to one moment."""
     replay = record.get("replayChatItemAction")
     actions = dicts(child(replay, "actions"))
@@ -33,7 +33,7 @@ def parts(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"replayChatItemAction": {"actions": [action], "videoOffsetTimeMsec": offset}}
 
 
-def entry(record: dict[str, Any], number: int) -> Entry | None:
+def entry(record: dict[str, object], number: int) -> Entry | None:
     """The message of an action, None when nobody wrote one. `number`: stands in for a missing id."""
     replay = record.get("replayChatItemAction")
     offset_ms = number_of(child(replay, "videoOffsetTimeMsec") or record.get("videoOffsetTimeMsec"))
@@ -59,7 +59,7 @@ def entry(record: dict[str, Any], number: int) -> Entry | None:
     return Entry(made, cut=is_too_long(text))
 
 
-def _text(run: dict[str, Any]) -> str:
+def _text(run: dict[str, object]) -> str:
     """Emoji of Unicode are their own id; a channel's have a name such as `:_wave:`."""
     text = run.get("text")
     if isinstance(text, str):
@@ -69,18 +69,18 @@ def _text(run: dict[str, Any]) -> str:
     )
 
 
-def _shortcut(run: dict[str, Any]) -> str:
+def _shortcut(run: dict[str, object]) -> str:
     shortcuts = child(run, "emoji", "shortcuts")
     return name(shortcuts[0]) or "" if isinstance(shortcuts, list) and shortcuts else ""
 
 
-def _emote(run: dict[str, Any]) -> Emote | None:
+def _emote(run: dict[str, object]) -> Emote | None:
     if child(run, "emoji", "isCustomEmoji") is not True:
         return None
     return emote(child(run, "emoji", "emojiId"), _shortcut(run))
 
 
-def _badges(written: dict[str, Any]) -> Iterator[str]:
+def _badges(written: dict[str, object]) -> Iterator[str]:
     for badge in dicts(written.get("authorBadges")):
         icon = child(badge, "liveChatAuthorBadgeRenderer", "icon", "iconType")
         if isinstance(icon, str):
