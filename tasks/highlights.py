@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,10 @@ def _parts(job: Job, work: Workspace) -> PartOf:
     if job.options.video == "full":
         whole = Part(work.fetch(files.VIDEO.name), 0.0)
         return lambda _start_s, _end_s: whole
-    # One source for all clips: every new one asks for a token and all playlists again.
-    source, folder = source_of(job), work.subfolder("parts")
-    return lambda start_s, end_s: source.fetch_part(start_s, end_s, work=folder)
+    folder = work.subfolder("parts")
+    # One source for all clips: every new one asks for a token and all playlists again. Made when something is fetched.
+    source = cache(partial(source_of, job))
+    return lambda start_s, end_s: source().fetch_part(start_s, end_s, work=folder)
 
 
 def _cut_one(job: Job, part: Part, highlight: dict[str, Any], folder: Path) -> list[str]:

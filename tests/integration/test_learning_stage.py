@@ -123,6 +123,7 @@ def test_verdicts_move_the_ranking_of_the_owners_next_job_unless_told_not_to(
     first: int,
 ) -> None:
     name = f"{owner}{learn}"
+    # The recording is nowhere: nothing of it may be fetched.
     options = Options(video="none", learn=learn)
     job = replace(new_job(), job_id=name, fingerprint=name, owner=owner, options=options, created_at=utc_now())
     ready_for_highlights(store, data_dir, timeline, job)

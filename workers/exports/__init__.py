@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.files import EXPORTS, HIGHLIGHTS_CSV, MARKED, NO_CHAPTERS
 from workers.exports.captions import write_chapters, write_srt, write_vtt
