@@ -9,10 +9,12 @@ from pathlib import Path
 from shared.progress import silent
 from tests.peers.twitch_process import TwitchPeer
 
+AT_ONCE = 5  # segments on their way at most
+
 
 def main() -> None:
     base, what, into, work = sys.argv[1:]
-    source = TwitchPeer(base).source()
+    source = TwitchPeer(base).source(segments_at_once=AT_ONCE)
     target, folder = Path(into), Path(work)
     if what == "sound":
         source.fetch_sound(target, work=folder, progress=silent)
