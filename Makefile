@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-FAULTS := kills valkey power poison full services crowd cancels halfbroken histories
+FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
 .PHONY: help setup demo up analyze doctor test unit coverage lint reference house bench faults quality $(FAULTS:%=fault-%)
 

@@ -7,6 +7,7 @@ import sys
 MODULES = (
     "api",
     "streams",
+    "stream_soak",
     "pipeline",
     "chat_speed",
     "long_chat",

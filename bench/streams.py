@@ -166,7 +166,7 @@ class Publisher:
         return count
 
 
-def _new_jobs(store: JobStore) -> list[Job]:
+def new_jobs(store: JobStore) -> list[Job]:
     now = utc_now()
     return [
         store.create(
@@ -190,7 +190,7 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def _pss_kib(process: psutil.Process) -> float:
+def pss_kib(process: psutil.Process) -> float:
     return sum(float(each.memory_full_info().pss) for each in _family(process)) / 1024
 
 
@@ -228,12 +228,12 @@ def _settle(client: redis.Redis) -> None:
 def measure(server: Server, count: int, config: Settings) -> Row:
     client = connect(config, retries=0)
     client.flushall()
-    jobs = _new_jobs(JobStore(client))
+    jobs = new_jobs(JobStore(client))
     publisher = Publisher(client, jobs)
     paths = [server.path.format(job_id=jobs[number % JOBS].job_id) for number in range(count)]
     with running_server(server, config) as (process, port):
         _warm_up(port, paths[:JOBS], publisher)
-        before_kib = _pss_kib(process)
+        before_kib = pss_kib(process)
         bench, other = multiprocessing.Pipe()
         watching = multiprocessing.get_context("spawn").Process(target=watch, args=(other, port, paths, OPEN_WITHIN_S))
         watching.start()
@@ -246,7 +246,7 @@ def measure(server: Server, count: int, config: Settings) -> Row:
             cpu_percent = 100 * (_cpu_s(process) - cpu_s) / (time.monotonic() - began)
             received: Received = bench.recv()
             connections = _connections_to(str(config.redis_url), process)
-            kib = (_pss_kib(process) - before_kib) / max(1, received.open)
+            kib = (pss_kib(process) - before_kib) / max(1, received.open)
             bench.send(None)
         finally:
             watching.join(30)

@@ -1,20 +1,29 @@
 """Who moves jobs, and who watches them, in the tests of the streams."""
 
 import json
+import os
 import re
+import signal
 import socket
+import struct
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
+from httpx_sse import ServerSentEvent, connect_sse
 
 from shared import jobs
 from shared.errors import UnsupportedFormat
 from shared.jobs import Job, utc_now
 from shared.redis.keys import CHANNEL
-from shared.stages import STAGES
+from shared.stages import STAGES, TERMINAL
 from tests.integration.conftest import Web
+
+TCP_REPAIR = 19  # of linux/tcp.h
 
 
 class Worker:
@@ -80,3 +89,57 @@ def publish(web: Web, job_id: str, number: int, **more: object) -> None:
     data = {**latest.data, "status": status, "number": number, **more}
     event_id = f"{latest.id.partition('-')[0]}-{number + 1}"
     web.store.redis.publish(CHANNEL + job_id, json.dumps({"id": event_id, "type": "progress", "data": data}))
+
+
+def vanish(client: socket.socket) -> None:
+    """Be gone as a machine without power is: without a FIN where we may do so, else with a reset."""
+    try:
+        client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    except OSError:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+class Follower(threading.Thread):
+    """Follows a job to its end as a browser does: comes back with the id of the last event it has seen."""
+
+    def __init__(self, web: Web, job_id: str) -> None:
+        super().__init__(daemon=True)
+        self._url, self.job_id = web.url, job_id
+        self.told: list[ServerSentEvent] = []
+        self.connections = 0
+        self.is_waiting = threading.Event()
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=60) as http:
+            while not (self.told and self.told[-1].event == "stream_ended"):
+                with suppress(httpx.HTTPError):
+                    self._follow(http)
+
+    def _follow(self, http: httpx.Client) -> None:
+        headers = {"Last-Event-ID": self.told[-1].id} if self.told else {}
+        with connect_sse(http, "GET", f"/api/v1/analysis/{self.job_id}/stream", headers=headers) as source:
+            self.connections += 1
+            for event in source.iter_sse():
+                self.told.append(event)
+                if event.event == "progress":
+                    self.is_waiting.set()
+
+    def check(self, ends: str) -> None:
+        """Every change was told once and in order, the end with it."""
+        changes = [event.id for event in self.told if event.event not in {"connected", "stream_ended"}]
+        numbers = [tuple(map(int, event_id.split("-"))) for event_id in changes]
+        assert numbers == sorted(numbers)
+        assert [event.event for event in self.told if event.event in TERMINAL] == [ends]
+
+
+def kill_worker(web_log: Path) -> Callable[[], bool]:
+    """Kill the process that serves; what is returned tells whether there is another."""
+    victim = _worker_process(web_log)
+    os.kill(victim, signal.SIGKILL)
+    return lambda: _worker_process(web_log) != victim
+
+
+def _worker_process(web_log: Path) -> int:
+    """The process that serves, as gunicorn told it last."""
+    return int(re.findall(r"Booting worker with pid: (\d+)", web_log.read_text())[-1])

@@ -1,27 +1,26 @@
 """Many clients of one web process: what it listens to, what it refuses, who leaves without a word, and its death."""
 
-import os
-import re
-import signal
 import socket
-import struct
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
-from httpx_sse import ServerSentEvent, connect_sse
+from httpx_sse import connect_sse
 
 from shared.redis.keys import channel
-from shared.stages import TERMINAL
 from tests.conftest import wait_until
 from tests.integration.conftest import Web, running_web, used
-from tests.integration.stream_clients import Worker, publish, raw_stream, read_until, streams
-
-TCP_REPAIR = 19  # of linux/tcp.h
+from tests.integration.stream_clients import (
+    Follower,
+    Worker,
+    kill_worker,
+    publish,
+    raw_stream,
+    read_until,
+    streams,
+    vanish,
+)
 
 
 @pytest.fixture
@@ -123,15 +122,6 @@ def test_beyond_the_most_streams_a_client_is_told_when_to_come_again(tmp_path: P
             assert streams(web) == 1
 
 
-def vanish(client: socket.socket) -> None:
-    """Be gone as a machine without power is: without a FIN where we may do so, else with a reset."""
-    try:
-        client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
-    except OSError:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
-
-
 def test_frozen_and_gone_clients_leave_nothing_behind_and_slow_nobody(own_server: Web) -> None:
     # Given 100 clients that read nothing more, 100 that vanish, and 200 that read, all of one job
     web, job_id = own_server, own_server.submit()
@@ -164,41 +154,6 @@ def test_frozen_and_gone_clients_leave_nothing_behind_and_slow_nobody(own_server
 # --- the process dies -------------------------------------------------------------------------------------------------
 
 
-class Follower(threading.Thread):
-    """Follows a job to its end as a browser does: comes back with the id of the last event it has seen."""
-
-    def __init__(self, web: Web, job_id: str) -> None:
-        super().__init__(daemon=True)
-        self._url, self.job_id = web.url, job_id
-        self.told: list[ServerSentEvent] = []
-        self.connections = 0
-        self.is_waiting = threading.Event()
-
-    def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=60) as http:
-            while not (self.told and self.told[-1].event == "stream_ended"):
-                with suppress(httpx.HTTPError):
-                    self._follow(http)
-
-    def _follow(self, http: httpx.Client) -> None:
-        headers = {"Last-Event-ID": self.told[-1].id} if self.told else {}
-        with connect_sse(http, "GET", f"/api/v1/analysis/{self.job_id}/stream", headers=headers) as source:
-            self.connections += 1
-            for event in source.iter_sse():
-                self.told.append(event)
-                if event.event == "progress":
-                    self.is_waiting.set()
-
-
-def _replaced(web_log: Path, victim: int) -> bool:
-    return worker_process(web_log) != victim
-
-
-def worker_process(web_log: Path) -> int:
-    """The process that serves, as gunicorn told it last."""
-    return int(re.findall(r"Booting worker with pid: (\d+)", web_log.read_text())[-1])
-
-
 def test_the_death_of_the_process_costs_its_clients_nothing(own_server: Web, tmp_path: Path) -> None:
     # Given 50 clients of 10 jobs
     web, job_ids = own_server, [own_server.submit() for _ in range(10)]
@@ -213,11 +168,10 @@ def test_the_death_of_the_process_costs_its_clients_nothing(own_server: Web, tmp
     for stage in range(3):
         for worker in workers:
             worker.claim(stage)
-        victim = worker_process(tmp_path / "web.log")
-        os.kill(victim, signal.SIGKILL)
+        is_replaced = kill_worker(tmp_path / "web.log")
         for worker in workers:
             worker.finish()
-        wait_until(partial(_replaced, tmp_path / "web.log", victim), seconds=60)
+        wait_until(is_replaced, seconds=60)
     for worker in workers:
         worker.claim(3)
         worker.fail()
@@ -226,10 +180,7 @@ def test_the_death_of_the_process_costs_its_clients_nothing(own_server: Web, tmp
     for follower in followers:
         follower.join(90)
         assert not follower.is_alive()
-        changes = [event.id for event in follower.told if event.event not in {"connected", "stream_ended"}]
-        numbers = [tuple(map(int, event_id.split("-"))) for event_id in changes]
-        assert numbers == sorted(numbers)
-        assert [event.event for event in follower.told if event.event in TERMINAL] == ["failed"]
+        follower.check(ends="failed")
         assert follower.connections > 1
 
 
