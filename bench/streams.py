@@ -41,7 +41,11 @@ OPEN_WITHIN_S = 45.0
 LATE_S = 2.0
 SETTLE_WITHIN_S = 15.0
 START_S = 60.0
-LIMITS = {"RATE_LIMIT_READ": "1000000/minute", "MAX_ACTIVE_JOBS_PER_KEY": "100000"}
+LIMITS = {
+    "RATE_LIMIT_SUBMIT": "1000000/minute",
+    "RATE_LIMIT_READ": "1000000/minute",
+    "MAX_ACTIVE_JOBS_PER_KEY": "1000000",
+}
 GUNICORN = [sys.executable, "-m", "gunicorn"]
 
 
