@@ -10,12 +10,15 @@ EXAMPLE = "https://www.twitch.tv/videos/123456789"
 
 # Twitch numbers its VODs; the newest have ten digits.
 _NUMBER = r"[1-9][0-9]{0,15}"
-_BARE = re.compile(rf"v?({_NUMBER})")
-_PATH = re.compile(rf"/(?:[A-Za-z0-9_]{{1,25}}/)?(?:videos?|v)/v?({_NUMBER})/?")
+_BARE = re.compile(rf"[vV]?({_NUMBER})")
+_PATH = re.compile(rf"/(?:[A-Za-z0-9_]{{1,25}}/)?(?:videos?|v)/v?({_NUMBER})/?", re.IGNORECASE)
 # The authority has to be one of Twitch's names and nothing else: no user, no port, no dot behind.
 _LINK = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<host>[A-Za-z0-9.-]+)(?P<path>/[A-Za-z0-9_./-]*)?(?:\?(?P<query>[!-\"$-~]*))?(?:#[!-~]*)?"
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<host>[A-Za-z0-9.-]+)(?P<path>/[A-Za-z0-9_./-]*)?(?:\?(?P<query>[^\s#\x00-\x20\x7f]*))?"
+    r"(?:#[^\s\x00-\x20\x7f]*)?"
 )
+# Chats, mails and sentences put a link between signs or have one behind it.
+_OPENING, _CLOSING = "<([{\"'`\u201c\u2018\u00ab\u201e", ">)]}\"'`\u201d\u2019\u00bb\u201c.,;:!"
 _TWITCH_HOST = re.compile(r"(?:[a-z0-9-]+\.)*twitch\.tv")
 _VOD_HOSTS = {"twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv", "player.twitch.tv"}
 _CLIP_HOSTS = {"clips.twitch.tv", "m.clips.twitch.tv"}
@@ -46,6 +49,7 @@ def parse_twitch_url(text: str) -> str:
     """
     if len(text) > MAX_TWITCH_URL_LENGTH:
         raise InvalidTwitchUrl
+    text = text.lstrip(_OPENING).rstrip(_CLOSING)
     if match := _BARE.fullmatch(text):
         return match[1]
     if _CHANNEL_NAME.fullmatch(text):

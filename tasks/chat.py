@@ -27,7 +27,7 @@ PARTS = "parts"
 def chat(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Take the chat from the given file, else fetch it; without it, or some of it, the job goes on and says so."""
     into = work.folder / CHAT.name
-    recording = Recording(work.duration_s(), _begins_at(job), job.options.chat_offset_seconds)
+    recording = Recording(work.duration_s(), _begins_at(job), job.options.chat_offset_seconds, _vod(job))
     try:
         if job.chat_ref is None:
             summary = shift_chat(into, _fetched(job, into, work=work, report=report), recording)
@@ -63,6 +63,11 @@ def _fetched(job: Job, into: Path, *, work: Workspace, report: Progress) -> Chat
 def _is_given_up(job: Job, error: KlipError) -> bool:
     kinds = SERVICE_FAILURES | {ErrorType.RATE_LIMITED}
     return error.retryable and error.error_type in kinds and is_final(job, error)
+
+
+def _vod(job: Job) -> str | None:
+    """The number of the VOD; None for recordings from elsewhere."""
+    return job.source["ref"] if job.source["kind"] == "twitch" else None
 
 
 def _begins_at(job: Job) -> float | None:

@@ -1,10 +1,12 @@
 """People's chat files and links through the whole system: trimmed, late, of another form, for a VOD, from `make`."""
 
 import gzip
+import io
 import json
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,63 @@ def as_text() -> str:
     )
 
 
+def as_table() -> str:
+    """A German Excel's CSV."""
+    rows = (
+        (one["content_offset_seconds"], one["commenter"]["name"], one["message"]["body"]) for one in CHAT["comments"]
+    )
+    quoted = (
+        f'0:{at // 60:02}:{at % 60:02};"{name}";"{text.replace(chr(34), chr(34) * 2)}"' for at, name, text in rows
+    )
+    return "\r\n".join(("sep=;", "Zeit;Benutzer;Nachricht", *quoted))
+
+
+def as_log() -> str:
+    """Chatterino's, opened a minute before midnight at the recording's start."""
+    lines = ["# Start logging at 2026-01-01 23:59:00 CET"]
+    for one in CHAT["comments"]:
+        at = (23 * 3600 + 59 * 60 + one["content_offset_seconds"]) % 86_400
+        clock = f"{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}"
+        lines.append(f"[{clock}]  {one['commenter']['name']}: {one['message']['body']}")
+    return "\n".join(lines)
+
+
+def as_youtube() -> str:
+    return "".join(json.dumps(_youtube(one)) + "\n" for one in CHAT["comments"])
+
+
+def _youtube(one: dict[str, Any]) -> dict[str, Any]:
+    said = {"message": {"runs": [{"text": one["message"]["body"]}]}, "id": one["_id"]}
+    renderer = {"liveChatTextMessageRenderer": {**said, "authorName": {"simpleText": one["commenter"]["name"]}}}
+    actions = [{"addChatItemAction": {"item": renderer}}]
+    return {
+        "replayChatItemAction": {"actions": actions, "videoOffsetTimeMsec": str(one["content_offset_seconds"] * 1000)}
+    }
+
+
+def in_milliseconds() -> str:
+    comments = [{**one, "content_offset_seconds": one["content_offset_seconds"] * 1000} for one in CHAT["comments"]]
+    return json.dumps({**CHAT, "comments": comments})
+
+
+def zipped_by_a_mac() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("chat/", b"")
+        archive.writestr("chat/chat.json", json.dumps(CHAT))
+        archive.writestr("__MACOSX/chat/._chat.json", b"\0\5\x16\7")
+    return packed.getvalue()
+
+
+OTHER_FORMS: dict[str, bytes] = {
+    "table.csv": as_table().encode("utf-8-sig"),
+    "midnight.log": as_log().encode(),
+    "youtube.live_chat.json": as_youtube().encode("utf-16"),
+    "milliseconds.json.gz": gzip.compress(in_milliseconds().encode()),
+    "mac.zip": zipped_by_a_mac(),
+}
+
+
 @pytest.fixture(scope="module")
 def peer() -> Iterator[TwitchPeer]:
     with running_twitch() as running:
@@ -59,6 +118,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "trimmed.json.gz").write_bytes(gzip.compress(later(28_800, start=28_800, end=28_990).encode()))
     (folder / "late.json").write_text(later(45))
     (folder / "chat.txt").write_bytes(as_text().encode("utf-16"))
+    for name, data in OTHER_FORMS.items():
+        (folder / name).write_bytes(data)
+    (folder / "other.json").write_text(json.dumps({**CHAT, "video": {**CHAT["video"], "id": "999"}}))
     shutil.copy(folder / "tone.m4a", folder / NASTY)
     shutil.copy(SAMPLES / "demo_chat.json", folder / NASTY_CHAT)
     return folder
@@ -122,6 +184,20 @@ def test_text_of_windows_finds_the_same_highlights(api: Api, plain: dict[str, An
 
     assert results["chat"]["messages"] == plain["chat"]["messages"]
     assert [one[:2] for one in found(results)] == [one[:2] for one in found(plain)]
+
+
+@pytest.mark.parametrize("name", OTHER_FORMS)
+def test_a_chat_of_another_form_finds_the_same_highlights(api: Api, plain: dict[str, Any], name: str) -> None:
+    results = analyzed(api, "file:tone.m4a", name)
+
+    assert results["chat"]["messages"] == plain["chat"]["messages"]
+    assert [one[:2] for one in found(results)] == [one[:2] for one in found(plain)] != []
+
+
+def test_the_chat_of_another_vod_is_told(api: Api) -> None:
+    results = analyzed(api, VOD, "other.json")
+
+    assert f"The chat file says that it is of VOD 999, not of {VOD}." in results["warnings"]
 
 
 def test_a_chat_file_takes_the_place_of_a_vods_own_chat(api: Api, peer: TwitchPeer) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from shared import jobs
 from shared.errors import UnsupportedFormat
-from shared.jobs import Job, utc_now
+from shared.jobs import Job, Options, utc_now
 from shared.stages import STAGES
 from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import SETTING_NAMES, Web
@@ -95,6 +95,41 @@ def test_a_followed_job_ends_with_its_highlights(web: Web, tmp_path: Path) -> No
     assert "completed" in err
 
 
+def test_every_option_of_the_command_reaches_the_job(web: Web) -> None:
+    arguments = (
+        *("--chat", "file:it's a $chat.json", "--chat-offset", "-1.5", "--highlights", "3", "--clips", "vertical"),
+        *("--video", "full", "--language", "de", "--no-learn", "--transcriber", "none", "--audio-track", "2"),
+        *("--priority", "low", "--join", "file:-b.mp4", "--join", 'file:c "2".mp4'),
+    )
+
+    with command(web, "analyze", "file:demo.mp4", *arguments) as run:
+        code, _, err = ended(run)
+
+    job = only_job(web)
+    assert code == 0, err
+    assert job.chat_ref == "it's a $chat.json"
+    assert job.options == Options(
+        highlights=3,
+        clips="vertical",
+        video="full",
+        language="de",
+        learn=False,
+        priority="low",
+        transcriber="none",
+        audio_track=2,
+        chat_offset_seconds=-1.5,
+        join=("-b.mp4", 'c "2".mp4'),
+    )
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("vertical", "vertical")])
+def test_clips_are_chosen_by_word(web: Web, text: str, value: bool | str) -> None:
+    with command(web, "analyze", "file:demo.mp4", "--clips", text) as run:
+        assert ended(run)[0] == 0
+
+    assert only_job(web).options.clips == value
+
+
 def test_a_followed_job_that_fails_says_why_and_what_to_do(web: Web) -> None:
     with command(web, "analyze", "file:demo.mp4", "--follow") as run:
         fail(web, only_job(web).job_id)
@@ -144,6 +179,11 @@ def test_ctrl_c_leaves_the_job_running_and_tells_how_to_come_back(web: Web) -> N
         (("analyze", "file:a.mp4", "--language", "klingon"), "options.language"),
         (("follow", "0" * 32), "JOB_NOT_FOUND"),
         (("analyze", "file:a.mp4", "--highlights", "0"), "--highlights"),
+        (("analyze", "file:a.mp4", "--audio-track", "33"), "--audio-track"),
+        (("analyze", "file:a.mp4", "--chat-offset", "86401"), "options.chat_offset_seconds"),
+        (("analyze", "file:a.mp4", "--transcriber", "parrot"), "options.transcriber"),
+        (("analyze", "file:a.mp4", "--clips", "round"), "--clips"),
+        (("analyze", "123456789", "--join", "file:b.mp4"), "options.join"),
         (("analyze",), "Missing argument"),
     ],
 )

@@ -1,7 +1,9 @@
 """Chat files of every form, told apart by content: the comments that their writers meant."""
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -134,6 +136,14 @@ FORMS: dict[str, str] = {
     "csv in other order": "Message Text\tUser Name\tTime (s)\n" + "".join(f"{t}\ta\t{at}.0\n" for at, t in SAID),
     "csv without names": "".join(f"{at},a,{text}\n" for at, text in SAID),
     "csv in milliseconds": "offset_ms|author|content\n" + "".join(f"{at}000|a|{text}\n" for at, text in SAID),
+    "csv, German": "Zeit;Benutzer;Nachricht\n" + "".join(f"0:00:0{at};a;{text}\n" for at, text in SAID),
+    "csv, German, in seconds": "Sekunden;Name;Kommentar\n" + "".join(f"{at},5;a;{text}\n" for at, text in SAID),
+    "csv, Spanish": "tiempo,usuario,mensaje\n" + "".join(f"0:00:0{at}.5,a,{text}\n" for at, text in SAID),
+    "csv, named in no language known here": "czas;u;powiedział\n" + "".join(f"0:0{at};a;{t}\n" for at, t in SAID),
+    "csv, named so, text first": "kto|text|kdy\n" + "".join(f"a|{text}|00:00:0{at}\n" for at, text in SAID),
+    "csv of Excel, delimiter told": "sep=;\ntime;user;message\n" + "".join(f"{at};a;{t}\n" for at, t in SAID),
+    "csv behind remarks": "# exported by a tool\n\ntime,user,message\n" + "".join(f"{at},a,{t}\n" for at, t in SAID),
+    "csv of old Macs": "time,user,message\r" + "".join(f"{at},a,{text}\r" for at, text in SAID),
     "csv in words": "time,user,message\n" + "".join(f"0h0m{at}s,a,{text}\n" for at, text in SAID),
     "csv of Helix names": "content_offset_seconds,created_at,commenter_name,message_body\n"
     + "".join(f"{at},2024-01-01T00:00:00Z,a,{text}\n" for at, text in SAID),
@@ -263,6 +273,20 @@ DATES: dict[str, str] = {
         for at, text in SAID
     ),
     "csv of moments": "created_at,login,body\n" + "".join(f"2026-01-01T20:15:0{at}Z,a,{text}\n" for at, text in SAID),
+    "csv of German dates": "Datum;Name;Nachricht\n"
+    + "".join(f"01.01.2026 20:15:0{at};a;{text}\n" for at, text in SAID),
+    "csv of American dates": "date,user,message\n" + "".join(f"1/1/2026 8:15:0{at} PM,a,{text}\n" for at, text in SAID),
+    "a log with German dates": "".join(f"[01.01.2026 20:15:0{at}] a: {text}\n" for at, text in SAID),
+    "Kick": json.dumps(
+        {
+            "data": {
+                "messages": [
+                    {"id": f"{at}", "content": t, "created_at": f"2026-01-01T20:15:0{at}Z", "sender": {"username": "a"}}
+                    for at, t in SAID
+                ]
+            }
+        }
+    ),
     "csv of Unix time": "timestamp,login,body\n" + "".join(f"{1767298500 + at},a,{text}\n" for at, text in SAID),
     "csv of Unix milliseconds": "ts,login,body\n" + "".join(f"{1767298500 + at}000,a,{text}\n" for at, text in SAID),
     "chat-downloader, recorded live": lines(
@@ -400,6 +424,14 @@ def test_text_in_another_encoding_is_read_and_told(read: Read) -> None:
     assert summary.warnings == ("Some characters of the chat file could not be read: save it as UTF-8.",)
 
 
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
 FOREIGN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "empty"),
     "a mark alone": (b"\xff\xfe", "empty"),
@@ -425,6 +457,9 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "other json": (b'{"answer": 42}', "no list of comments"),
     "other lines": (b'{"a": 1}\n{"a": 2}\n', "a form that is not known"),
     "other list": (b'[{"a": 1}]', "a form that is not known"),
+    "numbers": (b"[1, 2, 3]", "a form that is not known"),
+    "table of points": (b"user;points;when\na;7;1\nb;9;2\n", "no column is named like a time"),
+    "Excel": (zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"}), "Office, not like a chat. Save"),
     "open quote": (b'time,message\n1,"a\n' + b"2,b\n" * 5000, "A quote may be left open"),
 }
 

@@ -125,6 +125,38 @@ def test_a_chat_that_lies_behind_the_recording_is_told_with_the_offset_to_its_st
                                 "options.chat_offset_seconds of about -3601 would bring them in.",)  # fmt: skip
 
 
+@pytest.mark.parametrize("offset_s", [0.0, -45.0])
+def test_times_in_milliseconds_are_taken_as_such_and_it_is_said(
+    imported: Import, plain: list[Comment], offset_s: float
+) -> None:
+    late = sample(-offset_s)
+    for one in late["comments"]:
+        one["content_offset_seconds"] *= 1000
+
+    summary, comments = imported(late, Recording(SAMPLE_S, chat_offset_s=offset_s))
+
+    assert comments == plain
+    assert summary.warnings[0].startswith("The chat file's times were taken as milliseconds")
+
+
+def test_the_chat_of_a_long_stream_is_not_taken_as_milliseconds(imported: Import) -> None:
+    """Of the 12 hours one comment in a thousand lies in the recording of a minute."""
+    chat = [{"_id": f"{at}", "content_offset_seconds": at, "message": {"body": "x"}} for at in range(0, 43_200, 60)]
+
+    summary, _ = imported({"comments": chat}, Recording(100.0))
+
+    assert summary.warnings == ("718 of 720 comments lie outside the recording (718 after its end).",)
+
+
+@pytest.mark.parametrize(("id_", "told"), [("999", True), ("v999", True), ("123", False), ("v123", False), (123, False),
+                                           (999, True), ("FunnySlug", False), (None, False)])  # fmt: skip
+def test_the_chat_of_another_vod_is_told(imported: Import, plain: list[Comment], id_: object, *, told: bool) -> None:
+    summary, comments = imported(sample(0, id=id_), Recording(SAMPLE_S, video_id="123"))
+
+    assert comments == plain
+    assert summary.warnings == (("The chat file says that it is of VOD 999, not of 123.",) if told else ())
+
+
 @pytest.mark.parametrize(("late_s", "count", "where"), [(45, 145, "after its end"), (-45, 119, "before its start")])
 def test_a_chat_that_is_45_seconds_off_is_told_with_the_likely_offset(
     imported: Import, late_s: int, count: int, where: str

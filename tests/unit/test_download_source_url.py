@@ -16,6 +16,12 @@ def classify(text: str) -> SourceRef:
 FORMS = [
     "2434635255",
     "v2434635255",
+    "V2434635255",
+    "HTTPS://WWW.TWITCH.TV/VIDEOS/2434635255",
+    "https://www.twitch.tv/Some_Channel/Video/2434635255",
+    "https://www.twitch.tv/videos/2434635255?note=schön#größe",
+    "https://www.twitch.tv/videos/2434635255/?t=01h02m03s&sr=a",
+    "https://m.twitch.tv/videos/2434635255?desktop-redirect=true",
     "www.twitch.tv/videos/2434635255",
     "twitch.tv/some_channel/video/2434635255",
     "HTTPS://WWW.Twitch.TV/videos/2434635255",
@@ -46,7 +52,11 @@ FORMS = [
         )
     ),
 ]
-AROUND = ["{}", " {}", "{} ", "{}\n", "\r\n{}\t", "\ufeff{}\u200b", "\u00a0{}"]
+AROUND = [
+    *("{}", " {}", "{} ", "{}\n", "\r\n{}\t", "\ufeff{}\u200b", "\u00a0{}"),
+    *("<{}>", "({})", "[{}]", '"{}"', "'{}'", "`{}`", "\u201c{}\u201d", "\u201e{}\u201c", "\u00ab{}\u00bb"),
+    *("{}.", "{},", "{};", "{}!", "({}).", " <{}>,\n"),
+]
 
 
 @pytest.mark.parametrize("text", sorted(set(FORMS)))

@@ -103,6 +103,16 @@ class _Parts(click.types.StringParamType):
 )
 @click.option("--follow", "following", is_flag=True, help="Show the progress, then the highlights.")
 @click.option("--highlights", type=click.IntRange(1, 50), help="How many highlights at most.")
+@click.option(
+    "--clips",
+    type=click.Choice(["true", "false", "vertical"]),
+    help="vertical: 9:16. false: cut none. Default: true, as recorded.",
+)
+@click.option(
+    "--video",
+    type=click.Choice(["clips", "full", "none"]),
+    help="The pictures to fetch: those of the clips, all, or none. Default: clips.",
+)
 @click.option("--language", help="en, auto, or an ISO 639-1 code.")
 @click.option(
     "--learn/--no-learn", default=None, help="Let your verdicts on this channel move the ranking. Default: learn."
@@ -125,6 +135,8 @@ def analyze(
     chat_offset: float | None,
     following: bool,
     highlights: int | None,
+    clips: str | None,
+    video: str | None,
     language: str | None,
     learn: bool | None,
     transcriber: str | None,
@@ -141,6 +153,8 @@ def analyze(
     config = settings()
     options = {
         "highlights": highlights,
+        "clips": {"true": True, "false": False}.get(clips or "", clips),
+        "video": video,
         "language": language,
         "transcriber": transcriber,
         "audio_track": audio_track,

@@ -97,6 +97,24 @@ const problemOf = (error) => (error instanceof Problem ? error.members : { detai
 
 // --- submitting -----------------------------------------------------------------------------------------------------
 
+// What is wrong with a field stands at it; its name in the API ends with its name in the form.
+function showFieldProblems(errors) {
+  for (const old of document.querySelectorAll("#submit-form .field-problem")) old.remove();
+  for (const field of document.querySelectorAll("#submit-form [aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-errormessage");
+  }
+  for (const [name, reasons] of Object.entries(errors)) {
+    const field = document.querySelector(`#submit-form [name="${CSS.escape(name.split(".").pop())}"]`);
+    if (!field) continue;
+    const told = make("span", { className: "field-problem", id: `${field.id}-problem` }, reasons.join(" "));
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-errormessage", told.id);
+    field.after(told);
+    field.closest("details")?.setAttribute("open", "");
+  }
+}
+
 async function submit(event) {
   event.preventDefault();
   const form = new FormData($("submit-form"));
@@ -109,6 +127,7 @@ async function submit(event) {
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
+      priority: form.get("priority"),
       chat_offset_seconds: Number(form.get("chat_offset_seconds")),
       join: form.get("join").split(/\r?\n/).map((name) => name.trim()).filter(Boolean),
     },
@@ -118,7 +137,7 @@ async function submit(event) {
   const chat = form.get("chat_url").trim();
   if (chat) body.chat_url = chat;
   $("submit").disabled = true;
-  $("url").removeAttribute("aria-invalid");
+  showFieldProblems({});
   showProblem($("submit-problem"), null);
   try {
     const job = await call(`${API}/analysis`, {
@@ -130,7 +149,7 @@ async function submit(event) {
     $("job-title").focus();
   } catch (error) {
     const members = problemOf(error);
-    if (members.errors?.url || members.error_type === "invalid_video_url") $("url").setAttribute("aria-invalid", "true");
+    showFieldProblems(members.error_type === "invalid_video_url" ? { url: [members.detail] } : (members.errors ?? {}));
     showProblem($("submit-problem"), members);
   } finally {
     $("submit").disabled = false;

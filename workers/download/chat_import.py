@@ -5,7 +5,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,21 @@ from shared.progress import Progress
 from workers.chatlog import Comment, line_of
 from workers.download.chat_forms import ChatText, Clock, Entry, Facts, opened, read_entries
 from workers.download.chat_forms.clean import LONGEST_TEXT_BYTES
-from workers.download.chat_placing import Recording, outside, outside_warnings, place
+from workers.download.chat_placing import (
+    IN_MILLISECONDS,
+    Recording,
+    identity_notes,
+    outside,
+    outside_warnings,
+    place,
+    unit_of,
+)
 from workers.download.ledger import disk_errors
 from workers.download.sources import ChatSummary
 
 MOST_COMMENTS = 5_000_000
 LONGEST_OFFSET_S = 7 * 24 * 3600.0  # of times that count from a stream's start
+LARGEST_OFFSET = 1000 * LONGEST_OFFSET_S  # as written: they may be milliseconds
 LATEST_UTC_S = 32_503_680_000.0  # the year 3000
 REPORT_EVERY_S = 0.5
 READING_SHARE = 0.8  # of the progress; the rest is writing in order
@@ -28,6 +37,13 @@ OFFSET_FIELD = b'"offset_seconds":'
 
 Indexes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+class Change(NamedTuple):
+    """What becomes of the times as written: multiplied by unit_s, then moved by shift_s."""
+
+    unit_s: float = 1.0
+    shift_s: float = 0.0
 
 
 def import_chat(
@@ -121,8 +137,8 @@ class _Spool:
 
 
 def _is_possible(comment: Comment, clock: Clock) -> bool:
-    latest_s = LATEST_UTC_S if clock is Clock.UTC else LONGEST_OFFSET_S
-    return -LONGEST_OFFSET_S <= comment.offset_seconds <= latest_s
+    latest = LATEST_UTC_S if clock is Clock.UTC else LARGEST_OFFSET
+    return -LARGEST_OFFSET <= comment.offset_seconds <= latest
 
 
 def _read(chat: ChatText, facts: Facts, spool: _Spool, progress: Progress) -> None:
@@ -143,43 +159,54 @@ def _read(chat: ChatText, facts: Facts, spool: _Spool, progress: Progress) -> No
 def _write(spool: _Spool, facts: Facts, recording: Recording, into: Path, progress: Progress) -> ChatSummary:
     """Place the comments, write those that do not lie before the recording's start."""
     firsts = spool.firsts()
-    placement = place(spool.times(), spool.clock, facts, recording)
+    repeated = len(spool) - len(firsts)
+    unit_s = unit_of(spool.times(), spool.clock, recording)
+    times = spool.times()[firsts] * unit_s
+    if spool.clock is not Clock.UTC:
+        sensible = np.abs(times) <= LONGEST_OFFSET_S
+        spool.odd += int((~sensible).sum())
+        firsts, times = firsts[sensible], times[sensible]
+    placement = place(times, spool.clock, facts, recording)
     shift_s = placement.shift_s + recording.chat_offset_s
-    times = spool.times()[firsts]
     if shift_s:
         times = np.round(times + shift_s, 3) + 0.0
     kept = times >= 0
     order = firsts[kept][np.argsort(times[kept], kind="stable")]
-    _write_lines(spool, order, shift_s, into, progress)
+    _write_lines(spool, order, Change(unit_s, shift_s), into, progress)
     warnings = (
+        *((IN_MILLISECONDS,) if unit_s != 1 else ()),
+        *identity_notes(facts, recording),
         *placement.notes,
         *outside_warnings(outside(times, recording), recording),
-        *_warnings(spool, facts, repeated=len(spool) - len(firsts)),
+        *_warnings(spool, facts, repeated=repeated),
     )
     return ChatSummary(len(order), warnings)
 
 
-def _write_lines(spool: _Spool, order: Indexes, shift_s: float, into: Path, progress: Progress) -> None:
+def _write_lines(spool: _Spool, order: Indexes, change: Change, into: Path, progress: Progress) -> None:
     next_report = 0.0
     written = 0
     with into.open("wb") as out:
         for lines in spool.runs(order) if len(order) else ():
-            out.write(_shifted(lines, shift_s) if shift_s else lines)
+            out.write(lines if change == Change() else _changed(lines, change))
             written += lines.count(b"\n")
             if time.monotonic() >= next_report:
                 next_report = time.monotonic() + REPORT_EVERY_S
                 progress(READING_SHARE + (1 - READING_SHARE) * written / len(order))
 
 
-def _shifted(lines: bytes, shift_s: float) -> bytes:
-    return b"".join(shifted(line, shift_s) for line in lines.splitlines(keepends=True))
+def _changed(lines: bytes, change: Change) -> bytes:
+    return b"".join(shifted(line, change.shift_s, unit_s=change.unit_s) for line in lines.splitlines(keepends=True))
 
 
-def shifted(line: bytes, shift_s: float) -> bytes:
-    """A line of `chat.jsonl` so many seconds later. Quotes inside a value are escaped: the field's name stands once."""
+def shifted(line: bytes, shift_s: float, *, unit_s: float = 1.0) -> bytes:
+    """A line of `chat.jsonl` so many seconds later. Quotes inside a value are escaped: the field's name stands once.
+
+    unit_s: how many seconds each unit of the line's time is.
+    """
     before, field, after = line.partition(OFFSET_FIELD)
-    seconds, comma, rest = after.partition(b",")
-    return b"".join((before, field, repr(round(float(seconds) + shift_s, 3) + 0.0).encode(), comma, rest))
+    time, comma, rest = after.partition(b",")
+    return b"".join((before, field, repr(round(float(time) * unit_s + shift_s, 3) + 0.0).encode(), comma, rest))
 
 
 def _warnings(spool: _Spool, facts: Facts, *, repeated: int) -> tuple[str, ...]:

@@ -16,18 +16,22 @@ Floats = npt.NDArray[np.float64]
 
 FITS_FROM = 0.5  # of the comments inside
 HINT_FROM = 0.02  # of the comments outside; every VOD has a few behind its end
+FILLED = 0.5  # of the recording, by times that are taken as milliseconds
+LEAST_ROUNDED = 3  # comments at whole thousands that are nothing else
+IN_MILLISECONDS = "The chat file's times were taken as milliseconds: as seconds they would lie outside the recording."
 SET_OFFSET = "Set options.chat_offset_seconds if they should lie elsewhere."
 
 
 class Recording(NamedTuple):
     """The recording that a chat belongs to, as far as it is known.
 
-    begins_at: Unix time of its start.  chat_offset_s: what the user wants added to every comment.
+    begins_at: Unix time of its start.  chat_offset_s: what the user wants added to every comment.  video_id: Twitch's.
     """
 
     duration_s: float | None = None
     begins_at: float | None = None
     chat_offset_s: float = 0.0
+    video_id: str | None = None
 
     @property
     def end_s(self) -> float:
@@ -40,6 +44,31 @@ class Placement(NamedTuple):
 
     shift_s: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+def unit_of(times: Floats, clock: Clock, recording: Recording) -> float:
+    """Seconds in a unit of the file's times: 0.001 where only as milliseconds they lie in the recording and fill it.
+
+    times: numbers of `clock`'s seconds, if they are seconds.
+    """
+    end_s = recording.end_s
+    if not len(times) or clock is not Clock.RECORDING or math.isinf(end_s):
+        return 1.0
+    moved = times + recording.chat_offset_s
+    inside = float(((moved >= 0) & (moved < end_s)).mean())
+    last_s = float(times.max()) / 1000 + recording.chat_offset_s
+    if inside >= HINT_FROM or last_s >= end_s + 1 or (times % 1).any():
+        return 1.0
+    rounded = len(times) >= LEAST_ROUNDED and not (times % 1000).any()
+    return 0.001 if rounded or last_s >= FILLED * end_s else 1.0
+
+
+def identity_notes(facts: Facts, recording: Recording) -> tuple[str, ...]:
+    """Whether the file says that it is another VOD's."""
+    of = (facts.video_id or "").removeprefix("v")
+    if recording.video_id is None or not of.isdecimal() or of == recording.video_id:
+        return ()
+    return (f"The chat file says that it is of VOD {of}, not of {recording.video_id}.",)
 
 
 def place(times: Floats, clock: Clock, facts: Facts, recording: Recording) -> Placement:

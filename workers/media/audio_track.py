@@ -15,6 +15,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from shared.records import VideoPart
+from workers.media.demux import LEAD_IN_S
 from workers.media.sample_clock import SampleClock
 
 COPIED_CODECS = frozenset({"aac", "alac", "mp3", "mp3float", "opus", "ac3", "eac3", "flac"})
@@ -85,12 +86,18 @@ class CopiedTrack:
             raise CannotCopy("its coding changes on the way")
         at = None if packet.pts is None else round(packet.pts * self._scale - self._zero)
         length = self._length(packet)
+        if packet.is_discard and at is not None and self._is_unheard(at + length):
+            return
         placed = self.clock.place(at, length)
         if placed is None:
             return
         for start in range(placed.start - placed.hole, placed.start, self._grain):
             self._write(Packet(self._silence()), start, self._grain)
         self._write(packet, placed.start, length)
+
+    def _is_unheard(self, end: int) -> bool:
+        """Whether a packet that an edit list has cut away is more than the lead-in that decoders need."""
+        return end < -LEAD_IN_S * self._rate or (self.clock.position or 0) > 0
 
     def _same_shape(self, packet: Packet[Any]) -> bool:
         if self._adts is None:

@@ -66,7 +66,7 @@ def _command(part: Path, cut: CutPoint, sound: int, pictures: str, ffmpeg: str) 
     return [
         ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2", "-copyts",
         "-protocol_whitelist", "file", "-f", cut.demuxer, *seek, "-i", f"file:{part.resolve()}",
-        "-map", "0:V:0", "-vf", pictures, *(sounds if cut.has_sound else ()),
+        "-map", f"0:{cut.picture}", "-vf", pictures, *(sounds if cut.has_sound else ()),
         "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
         "-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock(cut.rate),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-x264-params", _SAME_EACH_TIME,

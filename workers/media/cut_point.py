@@ -41,12 +41,14 @@ HDR_TRANSFERS = frozenset({16, 18})  # SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG)
 class CutPoint:
     """How to cut one clip.
 
-    seek_s: where to begin to read, None for the beginning.  first_s: the picture shown at the start begins here or
-    later.  start_s, end_s: the clip, moved to the nearest picture.  rate: pictures a second, None when they are not
-    steady.  pictures: how many a steady clip has.  hdr: the picture has a high dynamic range.
+    picture: its stream's number in the file.  seek_s: where to begin to read, None for the beginning.  first_s: the
+    picture shown at the start begins here or later.  start_s, end_s: the clip, moved to the nearest picture.
+    rate: pictures a second, None when they are not steady.  pictures: how many a steady clip has.  hdr: the picture has
+    a high dynamic range.
     """
 
     demuxer: str
+    picture: int
     seek_s: float | None
     first_s: float
     start_s: float
@@ -90,6 +92,7 @@ def find_cut(path: Path, *, start_s: float, end_s: float, sound: int) -> CutPoin
         begins_new = found.shown_s is None or at_s == found.next_s
         return CutPoint(
             demuxer=source.format.name.split(",")[0],
+            picture=picture.index,
             seek_s=_seek_s(source, found.key_s, at_s),
             first_s=at_s if begins_new or found.shown_s is None else found.shown_s,
             start_s=at_s,

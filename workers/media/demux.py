@@ -37,9 +37,9 @@ def sound_of(source: InputContainer, track: int | None = None) -> AudioStream | 
 
 
 def picture_of(source: InputContainer) -> VideoStream | None:
-    """The moving picture; a cover picture is none."""
+    """The moving picture; a cover picture is none. Of a file with several programmes that of the sound's."""
     moving = [stream for stream in source.streams.video if not stream.disposition & Disposition.attached_pic]
-    best = source.streams.best("video")
+    best = source.streams.best("video", related=sound_of(source))
     found = best if best in moving else moving[0] if moving else None
     return found if found is not None and found.codec_context and found.codec_context.width else None
 

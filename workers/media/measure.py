@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,7 +126,12 @@ def _counted(picture: VideoStream) -> Fraction:
     """Pictures by length, 0 where the headers don't have both."""
     if not (picture.frames and picture.duration and picture.time_base):
         return Fraction(0)
-    return Fraction(picture.frames) / (picture.duration * picture.time_base)
+    frames = picture.frames
+    if entries := picture.index_entries:
+        # The file holds more than is shown where it was trimmed without being encoded again (edit lists).
+        unseen = sum(1 for _ in takewhile(lambda entry: entry.is_discard, entries))
+        frames = min(frames, len(entries)) - unseen
+    return Fraction(frames) / (picture.duration * picture.time_base)
 
 
 def _usable(rate: Fraction) -> Fraction | None:

@@ -13,10 +13,15 @@ _TIMES = (
     *("sec", "second", "timesec", "timeseconds", "times", "timeseconds", "time", "timecode", "position", "start"),
     *("offsetms", "videooffsettimemsec", "timems", "milliseconds", "ms", "timestamp", "timestampms", "timestampusec"),
     *("ts", "datetime", "date", "createdat", "sentat", "publishedat", "utc", "unix", "epoch"),
+    # German, French, Spanish, Portuguese, Italian; what is not a-z has been taken out.
+    *("zeit", "sekunden", "sekunde", "zeitstempel", "uhrzeit", "zeitpunkt", "temps", "heure", "horodatage", "tiempo"),
+    *("hora", "tempo", "ora", "datum", "fecha", "data"),
 )
 _TEXTS = (
     *("message", "messagetext", "messagebody", "messagecontent", "text", "body", "comment", "commenttext", "content"),
     *("msg", "chatmessage", "chat", "chattext"),
+    *("nachricht", "kommentar", "inhalt", "commentaire", "texte", "mensaje", "comentario", "texto", "mensagem"),
+    *("messaggio", "commento", "testo"),
 )
 _USERS = (
     *("user", "username", "userlogin", "login", "name", "author", "authorname", "nick", "nickname", "displayname"),
@@ -31,6 +36,19 @@ _USERS = (
         "viewer",
         "from",
     ),
+    *(
+        "benutzer",
+        "benutzername",
+        "nutzer",
+        "nutzername",
+        "autor",
+        "absender",
+        "utilisateur",
+        "auteur",
+        "pseudo",
+        "nom",
+    ),
+    *("usuario", "nombre", "utente", "nome"),
 )
 _IDS = ("id", "messageid", "commentid", "msgid", "uuid")
 
@@ -58,6 +76,21 @@ def columns_of(names: tuple[str, ...]) -> Columns | None:
     if time is None or text is None or time == text:
         return None
     return Columns(time, text, _first(plain, _USERS), _first(plain, _IDS), _unit_s(plain[time]))
+
+
+def guess(names: Sequence[str], time: int) -> Columns:
+    """The columns of a table whose time was found by its values: what the names tell, else the text stands last.
+
+    names: of the columns, or as many cells of a table without names.
+    """
+    plain = [_PLAIN.sub("", name.lower()) for name in names]
+    last = len(plain) - 1 if time != len(plain) - 1 else len(plain) - 2
+    text = _first(plain, _TEXTS)
+    text = last if text is None or text == time else text
+    user = _first(plain, _USERS)
+    if user is None or user in (time, text):
+        user = next((index for index in reversed(range(len(plain))) if index not in (time, text)), None)
+    return Columns(time, text, user, unit_s=_unit_s(plain[time]))
 
 
 def _first(plain: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -31,8 +31,9 @@ class Entry(NamedTuple):
 class Facts:
     """What a file tells beside its comments; filled while it is read, complete at its end.
 
-    form: its name for people.  start_s, end_s: the part of the stream that was downloaded (TwitchDownloader), in
-    seconds of the stream, and length_s of the whole of it.  log_start_s: when a log was opened, on its comments' clock;
+    form: its name for people.  video_id: of the VOD that it says to be of.  start_s, end_s: the part of the stream that
+    was downloaded (TwitchDownloader), in seconds of the stream, and length_s of the whole of it.  log_start_s: when a
+    log was opened, on its comments' clock;
     log_midnight_s: Unix time of the midnight before, where the log tells its zone.
     may_be_day: times that are written `h:mm:ss` may be of the recording or of the day.
     """
@@ -41,6 +42,7 @@ class Facts:
     start_s: float | None = None
     end_s: float | None = None
     length_s: float | None = None
+    video_id: str | None = None
     log_start_s: float | None = None
     log_midnight_s: float | None = None
     may_be_day: bool = False

@@ -3,7 +3,7 @@
 from itertools import islice
 
 from workers.chatlog import Emote
-from workers.download.chat_forms.clean import MOST_BITS, comment, dicts, emote, is_too_long, name
+from workers.download.chat_forms.clean import MOST_BITS, child, comment, dicts, emote, is_too_long, name
 from workers.download.chat_forms.clean import number as number_of
 from workers.download.chat_forms.columns import columns_of
 from workers.download.chat_forms.entry import Entry
@@ -37,7 +37,7 @@ def entry(record: dict[str, object], number: int) -> Entry | None:
     made = comment(
         name(record[names[columns.id]]) if columns.id is not None else None,
         at.seconds,
-        name(record[names[columns.user]]) if columns.user is not None else None,
+        name(record[names[columns.user]]) if columns.user is not None else _nested_user(record),
         text,
         fallback_id=f"n{number}",
         emotes=tuple(found for one in dicts(record.get("emotes")) if (found := _emote(one))),
@@ -45,6 +45,13 @@ def entry(record: dict[str, object], number: int) -> Entry | None:
         bits=_bits(record.get("bits")),
     )
     return Entry(made, at.clock, cut=is_too_long(text))
+
+
+def _nested_user(record: dict[str, object]) -> str | None:
+    """Of whom other sites (Kick, Discord) tell more than the name."""
+    people = (record.get(key) for key in ("sender", "author", "user", "commenter"))
+    names = (name(child(person, key)) for person in people for key in ("username", "login", "name"))
+    return next((found for found in names if found), None)
 
 
 def _names(record: dict[str, object]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Which form a chat file has."""
 
+import json
 from collections.abc import Iterator
 
 from shared.errors import ChatUnavailable
@@ -26,6 +27,8 @@ def read_entries(chat: ChatText, facts: Facts) -> Iterator[Entry | None]:
     if start[0] == "{" or (start[0] == "[" and start[1:].lstrip()[:1] in ("{", "]", "[", "n")):
         yield from json_chat.entries(chat, facts)
         return
+    if start[0] == "[" and _is_json(start.partition("\n")[0]):
+        raise unreadable("JSON of a form that is not known", FORMS)
     refuse_text(start)
     lines = chat.head[:SAMPLE_CHARS].splitlines()
     if log_lines.matches(lines):
@@ -34,6 +37,14 @@ def read_entries(chat: ChatText, facts: Facts) -> Iterator[Entry | None]:
         yield from table.entries(chat, layout, facts)
     else:
         raise _unknown(lines)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _unknown(lines: list[str]) -> ChatUnavailable:

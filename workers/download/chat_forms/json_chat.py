@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from shared.errors import ChatUnavailable
 from workers.download.chat_forms import chat_downloader, flat, graphql, twitch_downloader, youtube
-from workers.download.chat_forms.clean import child, number
+from workers.download.chat_forms.clean import child, name, number
 from workers.download.chat_forms.entry import Entry, Facts
 from workers.download.chat_forms.json_reader import BROKEN, DECODER, LARGEST_VALUE_CHARS, JsonReader
 from workers.download.chat_forms.magic import FORMS
@@ -15,7 +15,7 @@ DEEPEST_LIST = 6  # objects around the list of comments
 MOST_KEYS = 1000  # of one object on the way
 _LISTS = {"comments", "edges", "messages", "chat", "chats", "data", "items", "records"}
 _WAYS = {"data", "video", "comments", "chat", "result"}
-_VIDEO_FACTS = ("start", "end", "length")
+_VIDEO_FACTS = ("start", "end", "length", "id")
 
 
 class Form(NamedTuple):
@@ -134,8 +134,8 @@ class _Walk:
         self._reader = reader
         self._facts = facts
 
-    def object_records(self, name: str, depth: int) -> Iterator[object]:
-        """The records of the lists in the object that comes next, which its parent calls `name`."""
+    def object_records(self, parent: str, depth: int) -> Iterator[object]:
+        """The records of the lists in the object that comes next, which is called `parent`."""
         for count, key in enumerate(self._reader.keys()):
             if count >= MOST_KEYS:
                 raise ChatUnavailable(BROKEN)
@@ -146,7 +146,7 @@ class _Walk:
                 yield from self._list_records()
             elif following == "{" and key in _WAYS and depth < DEEPEST_LIST:
                 yield from self.object_records(key, depth + 1)
-            elif name == "video" and key in _VIDEO_FACTS and following not in ("{", "["):
+            elif parent == "video" and key in _VIDEO_FACTS and following not in ("{", "["):
                 self._note(key, self._reader.value())
             else:
                 self._reader.skip()
@@ -157,7 +157,9 @@ class _Walk:
         self.inside = False
 
     def _note(self, key: str, value: object) -> None:
-        if (found := number(value)) is not None:
+        if key == "id":
+            self._facts.video_id = name(value)
+        elif (found := number(value)) is not None:
             setattr(self._facts, f"{key}_s", found)
 
 

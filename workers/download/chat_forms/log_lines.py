@@ -17,7 +17,7 @@ DAY_S = 86_400.0
 TEXT, LOG, IRC = "text with a time before each comment", "a chat log with times of day", "IRC messages as received"
 
 _TIME = (
-    r"(?:\d{4}[-/.]\d{2}[-/.]\d{2}[T _]+)?-?\d{1,4}:\d{2}(?::\d{2})?(?:[.,]\d{1,9})?"
+    r"(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4},?[T _]+)?-?\d{1,4}:\d{2}(?::\d{2})?(?:[.,]\d{1,9})?"
     r"(?: ?[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
 )
 _LINE = re.compile(

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO
 
 from shared.errors import ChatUnavailable
 from shared.net.edges import shortage
-from workers.download.chat_forms.magic import refuse_binary
+from workers.download.chat_forms.magic import refuse_binary, unreadable
 
 CHUNK_BYTES = 256 * 1024
 MOST_BYTES = 2 * 1024**3  # unpacked
@@ -76,8 +76,10 @@ class ChatText:
     def lines(self, longest: int) -> Iterator[str]:
         """Line by line without the ends; of longer ones the first `longest` characters."""
         rest = ""
+        # Excel's "CSV (Macintosh)" still ends lines as in 1984.
+        end = "\r" if "\r" in self.head and "\n" not in self.head else "\n"
         while piece := self.read():
-            *whole, rest = (rest + piece).split("\n")
+            *whole, rest = (rest + piece).split(end)
             for line in whole:
                 yield line[:longest].rstrip("\r")
             rest = rest[: longest + 1]
@@ -137,6 +139,8 @@ def _member(file: IO[bytes], stack: ExitStack) -> IO[bytes]:
         archive = stack.enter_context(zipfile.ZipFile(file))
     except (ValueError, struct.error, NotImplementedError) as error:
         raise ChatUnavailable(BAD_ZIP) from error
+    if any(one.filename == "[Content_Types].xml" for one in archive.infolist()):
+        raise unreadable("a document of Office", "Save the table as CSV")
     members = [one for one in archive.infolist() if not one.is_dir() and not _is_litter(one.filename)]
     if len(members) != 1:
         raise ChatUnavailable(f"The zip holds {len(members)} files. Send the chat file alone, or a zip with only it.")

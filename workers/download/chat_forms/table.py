@@ -1,12 +1,14 @@
 """Chats as tables: CSV and its like, with a time and a text in each row."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from shared.errors import ChatUnavailable
 from workers.download.chat_forms.clean import comment, is_too_long, name
-from workers.download.chat_forms.columns import Columns, columns_of
+from workers.download.chat_forms.columns import Columns, columns_of, guess
 from workers.download.chat_forms.entry import Entry, Facts
 from workers.download.chat_forms.packing import ChatText
 from workers.download.chat_forms.times import Moment, moment
@@ -18,12 +20,13 @@ MOST_LINES_IN_ROW = 1000
 SAMPLE_ROWS = 50
 LEAST_SHARE = 0.5  # of the sample's rows that have a time and a text
 NAME = "a table with a time and a text"
+_LEAD = re.compile(r"\s*(?:#.*|sep=.)?\s*", re.IGNORECASE)
 
 
 class Layout(NamedTuple):
     """width: cells of a row; further ones belong to a last text with delimiters in it.
 
-    spaced: a space stands between delimiter and quote.
+    spaced: a space stands between delimiter and quote.  lead: lines before the table, such as Excel's `sep=;`.
     """
 
     delimiter: str
@@ -31,14 +34,16 @@ class Layout(NamedTuple):
     width: int
     has_names: bool
     spaced: bool
+    lead: int = 0
 
 
 def layout_of(lines: Sequence[str]) -> Layout | None:
     """How the table that begins with `lines` is laid out; None when they are none with times and texts."""
-    filled = [line for line in lines if line.strip()][: SAMPLE_ROWS + 1]
+    lead = sum(1 for _ in takewhile(lambda line: _LEAD.fullmatch(line), lines))
+    filled = [line for line in lines[lead:] if line.strip()][: SAMPLE_ROWS + 1]
     found = [(_share(filled, layout), layout) for one in DELIMITERS if (layout := _layout(filled, one))]
     best = max(found, key=lambda pair: pair[0], default=None)
-    return best[1] if best and best[0] >= LEAST_SHARE else None
+    return best[1]._replace(lead=lead) if best and best[0] >= LEAST_SHARE else None
 
 
 def _layout(lines: Sequence[str], delimiter: str) -> Layout | None:
@@ -48,14 +53,17 @@ def _layout(lines: Sequence[str], delimiter: str) -> Layout | None:
         return None
     if named := columns_of(tuple(first)):
         return Layout(delimiter, named, len(first), has_names=True, spaced=spaced)
-    row = min((row for row in _rows(lines, delimiter, spaced=spaced) if len(row) > 1), key=len, default=[])
-    timed = next((index for index, cell in enumerate(row) if moment(cell)), None)
-    if timed is None:
+    rows = [row for row in _rows(lines, delimiter, spaced=spaced) if len(row) > 1]
+    row = min(rows, key=len, default=[])
+    times = [sum(moment(other[index]) is not None for other in rows) for index in range(len(row))]
+    if not any(times):
         return None
-    # Without names: the text is the last column, the name the one before it.
-    text = len(row) - 1 if timed != len(row) - 1 else len(row) - 2
-    user = next((index for index in reversed(range(text)) if index != timed), None)
-    return Layout(delimiter, Columns(timed, text, user), len(row), has_names=False, spaced=spaced)
+    columns = guess(first[: len(row)], times.index(max(times)))
+    has_names = moment(first[columns.time]) is None
+    # Under a name that says nothing plain numbers may be anything; what is written like a clock is a time.
+    if has_names and ":" not in next((other[columns.time] for other in rows if moment(other[columns.time])), ""):
+        return None
+    return Layout(delimiter, columns, len(row), has_names, spaced)
 
 
 def _share(lines: Sequence[str], layout: Layout) -> float:
@@ -73,7 +81,7 @@ def entries(chat: ChatText, layout: Layout, facts: Facts) -> Iterator[Entry | No
     """Every comment; None for each row that is none."""
     facts.form = NAME
     columns = layout.columns
-    rows = _rows(chat.lines(LONGEST_CELL), layout.delimiter, spaced=layout.spaced)
+    rows = _rows(islice(chat.lines(LONGEST_CELL), layout.lead, None), layout.delimiter, spaced=layout.spaced)
     if layout.has_names:
         next(rows, None)
     for number, row in enumerate(rows):

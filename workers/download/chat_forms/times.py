@@ -13,8 +13,10 @@ _CLOCK = re.compile(
 )
 _WORDS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m(?:in)?)?(?:(\d{1,6}(?:\.\d{1,9})?)s)?")
 _DATE = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2}|\d{4}\.\d{2}\.\d{2})[T _]+(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)"
-    r"(?P<part>[.,]\d{1,9})? ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+    r"(?:(?P<year>\d{4})(?P<sign>[-/.])(?P<month>\d{2})(?P=sign)(?P<day>\d{2})"
+    r"|(?P<first>\d{1,2})(?P<between>[./])(?P<second>\d{1,2})(?P=between)(?P<last>\d{4}|\d{2}))"
+    r"(?:[T _]|, )+(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)(?P<part>[.,]\d{1,9})?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)? ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 )
 # Seconds since 1970 have nine digits or more in every year that there has been chat; larger ones are of smaller units.
 _UNIX_S = 3e8
@@ -48,19 +50,29 @@ def date_moment(text: str) -> Moment | None:
     match = _DATE.fullmatch(text)
     if match is None:
         return None
-    clock = match["clock"] if match["clock"].count(":") == 2 else match["clock"] + ":00"
-    zone = match["zone"] or "Z"
+    hour, minute, second = (int(part) for part in f"{match['clock']}:00".split(":")[:3])
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"] in "pP" else 0)
     try:
-        found = datetime.strptime(f"{re.sub('[/.]', '-', match['day'])} {clock}", "%Y-%m-%d %H:%M:%S").replace(
-            tzinfo=UTC
-        )
+        found = datetime(*_day(match), hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
+    zone = match["zone"] or "Z"
     if zone[0] in "+-":
         ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
         found -= ahead if zone[0] == "+" else -ahead
     part_s = float(match["part"].replace(",", ".")) if match["part"] else 0.0
     return Moment(found.timestamp() + part_s, Clock.UTC, True)
+
+
+def _day(match: re.Match[str]) -> tuple[int, int, int]:
+    """Year, month and day: `2026-01-31`, German `31.1.2026`, American `1/31/2026`, or `31/1/2026` where that fails."""
+    if match["year"]:
+        return int(match["year"]), int(match["month"]), int(match["day"])
+    first, second, year = int(match["first"]), int(match["second"]), int(match["last"])
+    american = match["between"] == "/" and first <= 12
+    month, day = (first, second) if american else (second, first)
+    return year if year > 99 else 2000 + year, month, day
 
 
 def number_moment(value: float, *, unit_s: float = 1.0) -> Moment:
