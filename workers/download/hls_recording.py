@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 from shared.atomic import written_whole
 from shared.errors import ExternalServiceError, UnsupportedFormat
+from shared.net.deadline import Session
 from shared.progress import Progress, silent
 from shared.throttle import Throttle
 from workers.download.concurrency import AdaptiveLimit
 from workers.download.fetch_loop import fetch_in_order
 from workers.download.hls import Addresses, Fetched, FetchSettings, SegmentFetcher
 from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
-from workers.download.http import Session
 from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part
