@@ -26,7 +26,7 @@ LEAST_FOR_ETA = 0.02  # of the work, and
 LEAST_FOR_ETA_S = 1.0  # seconds of it: from less no rate can be told
 STDERR = 2
 
-log = logger("klipstream.keeper")
+log = logger("klipstream.lease")
 
 
 class Interrupted(BaseException):

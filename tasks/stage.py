@@ -94,7 +94,7 @@ class _Run:
     def __init__(self, task: Task, stage: Stage, work: Work, limits: Limits) -> None:
         self.task, self.stage, self.work, self.limits = task, stage, work, limits
         self.store: JobStore = job_store()
-        self.pace = StageTimings(self.store.redis)
+        self.timings = StageTimings(self.store.redis)
 
     def execute(self, job_id: str, attempt: int) -> None:
         job = self._claim(job_id, attempt)
@@ -114,7 +114,7 @@ class _Run:
             deadline_s=self.limits.deadline_s(job),
             unwind_s=self.limits.unwind_s,
             memory_bytes=self.limits.memory_bytes,
-            seconds_after=self.pace.seconds_after(self.stage, job),
+            seconds_after=self.timings.seconds_after(self.stage, job),
         )
         try:
             self._attend(job, workspace, keeper)
@@ -189,7 +189,7 @@ class _Run:
             results=outcome.results,
         )
         done = self._write(job.job_id, transition, lease="drop")
-        self.pace.remember(self.stage, done, seconds)
+        self.timings.remember(self.stage, done, seconds)
         log.info("stage_finished", seconds=round(seconds, 3))
 
     def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> NoReturn:
