@@ -15,7 +15,7 @@ from tasks.pipeline import CLEAN_UP
 from workers.app import app, artifact_store, breakers, job_store
 from workers.delivery.convex import ConvexClient
 from workers.delivery.mirror import MirrorSender, forget_all
-from workers.delivery.orphans import remove_strays
+from workers.delivery.orphans import remove_orphans
 from workers.delivery.retention import remove_cancelled, remove_old_jobs
 from workers.delivery.sweep import sweep
 from workers.delivery.webhook_sender import WebhookSender
@@ -80,7 +80,7 @@ def retention() -> None:
     store, artifacts, days = job_store(), artifact_store(), settings().job_retention_days
     remove_old_jobs(store, artifacts, days=days)
     if isinstance(artifacts, FolderStore):
-        remove_strays(store, artifacts.root, days=days)
+        remove_orphans(store, artifacts.root, days=days)
 
 
 @cache

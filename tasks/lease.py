@@ -1,6 +1,7 @@
 """The thread that keeps a stage's lease while it works, and interrupts it when it may not go on."""
 
 import contextlib
+import faulthandler
 import os
 import resource
 import signal
@@ -20,11 +21,12 @@ from shared.redis.store import JobStore
 TICK_S = 1.0
 REPORT_EVERY_S = 0.2  # no more than five events a second
 HEARTBEAT_S = 1.8  # an event at least this often, so that watchers see life within 2 s
-# How long work may take to unwind after it was interrupted. Native code that does not return ends with its process.
-UNWIND_S = 3.0  # its job was cancelled or given away: whatever it does is in vain
-UNWIND_AFTER_LIMIT_S = 30.0  # it passed a limit
+UNWIND_S = 3.0  # for work to end whose job was cancelled or given away: whatever it does is in vain
+LEAST_FOR_ETA = 0.02  # of the work, and
+LEAST_FOR_ETA_S = 1.0  # seconds of it: from less no rate can be told
+STDERR = 2
 
-log = logger("klipstream.keeper")
+log = logger("klipstream.lease")
 
 
 class Interrupted(BaseException):
@@ -37,8 +39,12 @@ class Interrupted(BaseException):
 class LeaseKeeper(threading.Thread):
     """Keeps one claimed stage. Also the `Progress` callback that the stage calls.
 
-    stall_s: the longest time without a new fraction.  deadline_s: the longest time for all of it.  memory_bytes: the
-    most that this process may hold.
+    stall_s: the longest time without a new fraction.  deadline_s: the longest time for all of it.  unwind_s: how long
+    work may take to end after it was interrupted for that; what does not end (native code that does not return) ends
+    with its process.  memory_bytes: the most that this process may hold.  seconds_after: of the later stages, if known.
+
+    Code that holds the interpreter stops this thread, too. A watchdog that needs no interpreter then ends the process,
+    `unwind_s` after the work has stalled, and writes to stderr where every thread was.
     """
 
     def __init__(
@@ -48,19 +54,22 @@ class LeaseKeeper(threading.Thread):
         *,
         stall_s: float,
         deadline_s: float,
+        unwind_s: float,
         memory_bytes: int,
         seconds_after: float | None,
     ) -> None:
         super().__init__(name=f"keeper-{job.job_id}", daemon=True)
         self.reason: KlipError | LeaseLost | None = None
         self._store, self._job_id, self._token = store, job.job_id, job.token
-        self._stall_s, self._deadline_s, self._memory_bytes = stall_s, deadline_s, memory_bytes
+        self._stall_s, self._deadline_s, self._unwind_s = stall_s, deadline_s, unwind_s
+        self._memory_bytes = memory_bytes
         self._seconds_after = seconds_after
         self._began = self._moved_at = time.monotonic()
         self._reported_at = 0.0
         self._fraction = 0.0
         self._stopped = threading.Event()
         self._interrupt = threading.Lock()  # held by whoever may still change the course: see stop()
+        self._silent_until = 0.0
 
     # --- called by the work ---------------------------------------------------------------------------------------
 
@@ -77,35 +86,47 @@ class LeaseKeeper(threading.Thread):
 
     def expect_silence(self, seconds: float) -> None:
         """What comes next tells nothing for up to so long; only after that the stall time begins."""
-        self._moved_at = time.monotonic() + seconds
+        self._moved_at = self._silent_until = time.monotonic() + seconds
+        self._set_watchdog()
 
     def _report(self) -> None:
         self._reported_at = time.monotonic()
-        fraction, eta = self._fraction, self._eta_seconds()
+        fraction = self._fraction
+        eta = eta_seconds(time.monotonic() - self._began, fraction, self._seconds_after)
 
         def transition(job: Job) -> Job:
             return jobs.report(job, token=self._token, fraction=fraction, eta_seconds=eta, now=utc_now())
 
         self._store.change(self._job_id, transition)
 
-    def _eta_seconds(self) -> int | None:
-        """This stage at its measured rate, and the later ones at that of earlier jobs; None when unknown."""
-        elapsed = time.monotonic() - self._began
-        if self._seconds_after is None or self._fraction < 0.02 or elapsed < 1:
-            return None
-        return round(elapsed * (1 - self._fraction) / self._fraction + self._seconds_after)
+    @property
+    def passed_a_limit(self) -> bool:
+        """Whether the work was told to end because it took too much, not because its stage was taken from it."""
+        return isinstance(self.reason, KlipError)
 
     # --- the thread -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """From now on the lease is kept and the limits hold."""
+        self._set_watchdog()
+        super().start()
 
     def run(self) -> None:
         """Until `stop`: renew the lease, look at the limits, interrupt the work when it must end."""
         while not self._stopped.wait(TICK_S):
+            self._set_watchdog()
             self._check_limits()
             if self.reason is None:
                 self._renew()
             if self.reason is not None:
                 self._interrupt_the_work()
                 return
+
+    def _set_watchdog(self) -> None:
+        silent_s = max(0.0, self._silent_until - time.monotonic())
+        with self._interrupt:
+            if not self._stopped.is_set():
+                faulthandler.dump_traceback_later(silent_s + self._stall_s + self._unwind_s, exit=True, file=STDERR)
 
     def _interrupt_the_work(self) -> None:
         with self._interrupt:
@@ -120,10 +141,11 @@ class LeaseKeeper(threading.Thread):
 
     def _await_the_end(self) -> None:
         """Give the work its time to unwind; it keeps the stage meanwhile, unless that is taken from it."""
-        deadline = time.monotonic() + UNWIND_AFTER_LIMIT_S
+        deadline = time.monotonic() + self._unwind_s
         while not isinstance(self.reason, LeaseLost) and time.monotonic() < deadline:
             if self._stopped.wait(TICK_S):
                 return
+            self._set_watchdog()
             self._renew()
         if isinstance(self.reason, LeaseLost):
             self._stopped.wait(UNWIND_S)
@@ -152,6 +174,17 @@ class LeaseKeeper(threading.Thread):
         """No interruption comes after this returns."""
         with self._interrupt:
             self._stopped.set()
+            faulthandler.cancel_dump_traceback_later()
+
+
+def eta_seconds(elapsed_s: float, fraction: float, seconds_after: float | None) -> int | None:
+    """Seconds until the job is done; None when unknown.
+
+    The stage goes on at the rate at which `fraction` of it took `elapsed_s`; the later stages take `seconds_after`.
+    """
+    if seconds_after is None or fraction < LEAST_FOR_ETA or elapsed_s < LEAST_FOR_ETA_S:
+        return None
+    return round(elapsed_s * (1 - fraction) / fraction + seconds_after)
 
 
 def _most_memory_bytes() -> int:

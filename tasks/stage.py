@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import structlog
 from celery import Task
-from celery.exceptions import Ignore, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 
 from shared import jobs
 from shared.errors import CircuitOpen, DatabaseError, JobNotFound, KlipError, ProcessingTimeout, WorkerLost
@@ -39,7 +39,8 @@ Work = Callable[[Job, Workspace, Progress], Outcome]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """stall_s: without any progress.  base_s, per_hour_s: for all of it, by the recording's length.
+    """stall_s: without any progress.  base_s, per_hour_s: for all of it, by the recording's length.  unwind_s: to end
+    after one of these has passed.
 
     memory_bytes: what the process may hold; ours need 1 GiB at most, so more than this is a fault that would end with
     the system killing some process of its choice.
@@ -48,6 +49,7 @@ class Limits:
     stall_s: float = 300
     base_s: float = 600
     per_hour_s: float = 1800
+    unwind_s: float = 30
     memory_bytes: int = 4 << 30
 
     def deadline_s(self, job: Job) -> float:
@@ -92,7 +94,7 @@ class _Run:
     def __init__(self, task: Task, stage: Stage, work: Work, limits: Limits) -> None:
         self.task, self.stage, self.work, self.limits = task, stage, work, limits
         self.store: JobStore = job_store()
-        self.pace = StageTimings(self.store.redis)
+        self.timings = StageTimings(self.store.redis)
 
     def execute(self, job_id: str, attempt: int) -> None:
         job = self._claim(job_id, attempt)
@@ -110,9 +112,24 @@ class _Run:
             job,
             stall_s=self.limits.stall_s,
             deadline_s=self.limits.deadline_s(job),
+            unwind_s=self.limits.unwind_s,
             memory_bytes=self.limits.memory_bytes,
-            seconds_after=self.pace.seconds_after(self.stage, job),
+            seconds_after=self.timings.seconds_after(self.stage, job),
         )
+        try:
+            self._attend(job, workspace, keeper)
+        except (Ignore, Retry):
+            if not keeper.passed_a_limit:
+                raise
+            # Native code may still hang in a thread, or hold the memory: that ends with the process only. The message
+            # was dealt with; Celery takes it for done and starts another child.
+            log.warning("process_replaced", reason=str(keeper.reason))
+            raise SystemExit from None
+        finally:
+            workspace.leave()
+
+    def _attend(self, job: Job, workspace: Workspace, keeper: LeaseKeeper) -> None:
+        """Do the work and write down how it ended. Raises Ignore or Retry unless the chain goes on."""
         began = time.monotonic()
         try:
             with keeping(keeper):
@@ -133,8 +150,6 @@ class _Run:
             raise
         except Exception as error:  # noqa: BLE001 -- the stage boundary: everything unforeseen is classified here
             self._failed(job, workspace, error)
-        finally:
-            workspace.leave()
 
     def _claim(self, job_id: str, attempt: int) -> Job | None:
         """The job with this stage ours; None when the stage is done and the chain should go on."""
@@ -174,7 +189,7 @@ class _Run:
             results=outcome.results,
         )
         done = self._write(job.job_id, transition, lease="drop")
-        self.pace.remember(self.stage, done, seconds)
+        self.timings.remember(self.stage, done, seconds)
         log.info("stage_finished", seconds=round(seconds, 3))
 
     def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> NoReturn:

@@ -169,17 +169,17 @@ def _short_of(number: int) -> KlipError | None:
     return kind(_DETAILS.get(number)) if kind else None
 
 
-def exit_error(returncode: int, said: str = "") -> KlipError | None:
+def exit_error(returncode: int, stderr: str = "") -> KlipError | None:
     """Why a program did not end well, where that was not for what it read; None where it was.
 
-    returncode: as `subprocess` has it, below 0 for a signal.  said: what it wrote to standard error, the last resort.
+    returncode: as `subprocess` has it, below 0 for a signal.  stderr: what it wrote to standard error, the last resort.
     """
     if returncode < 0:
         return _by_signal(-returncode)
     if returncode in _CANNOT_START:
         return UnclassifiedError("A program on this worker can't be started.")
     # ffmpeg's exit code is the last byte of its negative errno.
-    return _short_of(_LARGEST_EXIT_CODE + 1 - returncode) or _by_text(said)
+    return _short_of(_LARGEST_EXIT_CODE + 1 - returncode) or _by_text(stderr)
 
 
 def _by_signal(number: int) -> KlipError | None:

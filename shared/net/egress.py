@@ -8,28 +8,30 @@ that changes its address between check and use gains nothing.
 import ipaddress
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from shared.errors import ConnectionFailed, KlipError, NetworkTimeout, UnclassifiedError, UnsupportedSource
+from shared.errors import ConnectionFailed, KlipError, UnclassifiedError, UnsupportedSource
+from shared.net.deadline import (
+    Deadline,
+    DeadlineAdapter,
+    TimedConnection,
+    TimedTlsConnection,
+    Timeouts,
+    bounded_by_deadline,
+    pools_of,
+)
 from shared.net.edges import classify
 from shared.source_url import split_address
 
 MAX_REDIRECTS = 5
-MAX_BODY_BYTES = 16 * 2**20  # of an answer that is read whole: playlists, GraphQL
-MAX_BODY_SECONDS = 60.0
-DEFAULT_TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
 ASTRAY = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 HostRule = Callable[[str], bool]
@@ -128,8 +130,9 @@ class _Dialer:
             try:
                 for option in conn.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(conn.timeout)
+                bounded_by_deadline(sock, conn.timeout)
                 sock.connect(address)
+                bounded_by_deadline(sock, conn.timeout)  # for the handshake of TLS
             except OSError as error:
                 sock.close()
                 failure = error
@@ -138,69 +141,41 @@ class _Dialer:
         raise failure
 
 
-def _pool_classes(egress: Egress) -> dict[str, type[HTTPConnectionPool]]:
-    plain = type("RestrictedHTTPConnection", (_Dialer, HTTPConnection), {"egress": egress})
-    secure = type("RestrictedHTTPSConnection", (_Dialer, HTTPSConnection), {"egress": egress})
-    return {
-        "http": type("RestrictedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("RestrictedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-    }
+def _connections_of(egress: Egress) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("RestrictedConnection", (_Dialer, TimedConnection), {"egress": egress})
+    secure = type("RestrictedTlsConnection", (_Dialer, TimedTlsConnection), {"egress": egress})
+    return pools_of(plain, secure)
 
 
-class EgressAdapter(HTTPAdapter):
+class EgressAdapter(DeadlineAdapter):
     """Sends a request, or one hop of a redirect, only where `egress` lets it go."""
 
     def __init__(self, egress: Egress, *, connections: int = 16) -> None:
         self._egress = egress
-        super().__init__(pool_connections=connections, pool_maxsize=connections)
+        super().__init__(connections=connections)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: object) -> None:
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._egress)
+    def pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
+        """Connections to addresses that were checked."""
+        return _connections_of(self._egress)
 
     def send(
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        timeout: Deadline | Timeouts = None,
         verify: bool | str = True,
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Send `request`; an answer that isn't streamed is read here, bounded in size and time."""
+        """Send `request` to where `egress` routes it. Raises UnsupportedSource, and what a `DeadlineAdapter` does."""
         asked = request.url or ""
         request.url = self._egress.route(asked)
         try:
-            response = super().send(request, stream, timeout or DEFAULT_TIMEOUT_S, verify, cert, proxies={})
+            response = super().send(request, stream, timeout, verify, cert, proxies)
         finally:
             request.url = asked
         response.url = asked
-        if not stream:
-            response.raw = _read_whole(response)
         return response
-
-
-def _read_whole(response: requests.Response) -> BytesIO:
-    """The whole body. Raises ConnectionFailed past MAX_BODY_BYTES and NetworkTimeout past MAX_BODY_SECONDS."""
-    body = BytesIO()
-    deadline = time.monotonic() + MAX_BODY_SECONDS
-    try:
-        # `read1` gives what there is, so a server that sends byte by byte can't hold us in one call.
-        while chunk := response.raw.read1(64 * 1024, decode_content=True):
-            body.write(chunk)
-            if body.tell() > MAX_BODY_BYTES:
-                raise ConnectionFailed("A server sent a far too long answer.")
-            if time.monotonic() > deadline:
-                raise NetworkTimeout
-    except HTTPError as error:
-        raise convert(error) from error
-    finally:
-        if response.raw.closed:
-            response.raw.release_conn()
-        else:
-            response.raw.close()
-    body.seek(0)
-    return body
 
 
 def restrict(

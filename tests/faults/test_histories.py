@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from shared import jobs
 from shared.errors import KlipError
 from shared.jobs import Job
+from shared.net.deadline import AnswerLimits
 from shared.net.retry import RetryPolicy
 from shared.progress import silent
 from tasks.retries import is_final
@@ -36,7 +37,7 @@ RANGES = 2
 PAGES = 30  # that are asked for in a history, about
 WORST_SHARE = 0.3  # of the answers
 STALL_S = 0.6  # longer than the patience below
-PATIENCE_S = (1.0, 0.4)
+PATIENCE = AnswerLimits(connect_s=1.0, silence_s=0.4)
 QUICK = RetryPolicy(attempts=4, base_s=0.005, cap_s=0.02)
 
 Do = dict[str, Any]
@@ -87,7 +88,7 @@ def planned(count: int, kinds: tuple[Do, ...]) -> st.SearchStrategy[dict[int, Do
 @pytest.fixture(scope="module")
 def twitch() -> Iterator[TwitchPeer]:
     with running_twitch() as peer, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.download.graphql.TIMEOUT_S", PATIENCE_S)
+        patch.setattr("workers.download.graphql.LIMITS", PATIENCE)
         yield peer
 
 
@@ -98,7 +99,7 @@ def in_peace(twitch: TwitchPeer, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 def source(twitch: TwitchPeer) -> TwitchSource:
-    return twitch.source(retry=QUICK, segment_retry=QUICK, read_timeout_s=PATIENCE_S[1], chat_ranges=RANGES)
+    return twitch.source(retry=QUICK, segment_retry=QUICK, read_timeout_s=PATIENCE.silence_s, chat_ranges=RANGES)
 
 
 def fetch_sound(twitch: TwitchPeer, into: Path) -> None:

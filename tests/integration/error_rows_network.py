@@ -16,6 +16,7 @@ from kombu import Connection
 from streamlink.session.session import Streamlink
 
 from shared.artifacts.gcs import RETRY, gcs_errors
+from shared.net.deadline import AnswerLimits
 from shared.net.egress import Egress, any_host, restricted_session
 from tests.integration.provoked import ASKED_S, NOWHERE, REFUSED, SOON_S, Place, row
 from tests.peers.canned import http_answer
@@ -37,7 +38,7 @@ def through_guard(place: Place, url: str) -> None:
     """Our own session and its edge; no waiting for more than `SOON_S`."""
     host = f"{urlsplit(url).hostname}:{urlsplit(url).port}"
     session = place.stack.enter_context(restricted_session(Egress(allowed=any_host, private=frozenset({host}))))
-    check_status(send(session, "GET", url, timeout=(SOON_S, SOON_S)), "A server")
+    check_status(send(session, "GET", url, limits=AnswerLimits(connect_s=SOON_S, silence_s=SOON_S)), "A server")
 
 
 def through_httpx(place: Place, url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.errors import TranscriptionKeyRefused, TranscriptionServiceError, UnsupportedLanguage
+from shared.errors import TranscriptionKeyRefused, TranscriptionServiceError, UnsupportedLanguage, VideoSizeExceeded
 from shared.progress import silent
 from shared.redis import keys
 from shared.redis.breaker import FAIL_MAX, Breakers
@@ -97,6 +97,25 @@ def test_a_service_that_has_had_all_its_tries_costs_no_job_its_words(
 
     assert transcript.provider == "whisper"
     assert "recognised on this server" in transcript.warnings[-1]
+
+
+def test_what_is_wrong_with_the_sound_is_told_and_not_tried_here(
+    make: Make, deepgram: str, opening: Path, tmp_path: Path
+) -> None:
+    too_large = {"faults": [{"times": 1000, "do": {"status": 413}}]}
+    requests.post(f"{deepgram}/_control", json=too_large, timeout=10).raise_for_status()
+    try:
+        with pytest.raises(VideoSizeExceeded):
+            hear(make(is_final=True), opening, tmp_path / "work")
+    finally:
+        requests.post(f"{deepgram}/_control", json={"reset": True}, timeout=10).raise_for_status()
+
+
+def test_a_language_that_only_the_service_knows_is_accepted(make: Make) -> None:
+    with pytest.raises(UnsupportedLanguage):
+        WhisperTranscriber(None, threads=2).check("de")
+
+    make().check("de")
 
 
 def test_what_went_wrong_first_is_told_where_this_machine_can_not_help(

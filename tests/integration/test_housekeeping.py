@@ -26,7 +26,7 @@ from shared.work_folder import occupy, remove_unless_occupied
 from tasks.workspace import Workspace
 from tests.conftest import ROOT, wait_until
 from tests.integration.test_store import cancel, claim, new_job
-from workers.delivery.orphans import HALF_WRITTEN_S, remove_strays
+from workers.delivery.orphans import HALF_WRITTEN_S, remove_orphans
 from workers.housekeeping import EVERY_S, clean, clean_if_due, start_if_due
 
 DAY_S = 24 * 3600
@@ -302,8 +302,8 @@ def stored(artifacts: FolderStore, job_id: str, *, age_s: float) -> Path:
 def test_files_of_a_job_that_nobody_knows_go_when_its_time_is_over(store: JobStore, artifacts: FolderStore) -> None:
     stray = stored(artifacts, STRAY, age_s=31 * DAY_S)
 
-    assert remove_strays(store, artifacts.root, days=32) == 0
-    assert remove_strays(store, artifacts.root, days=30) == 1
+    assert remove_orphans(store, artifacts.root, days=32) == 0
+    assert remove_orphans(store, artifacts.root, days=30) == 1
     assert not stray.exists()
 
 
@@ -311,7 +311,7 @@ def test_files_of_a_job_that_is_known_or_of_somebody_else_stay(store: JobStore, 
     store.create(replace(new_job(), job_id=STRAY), max_active=5)
     known, foreign = (stored(artifacts, name, age_s=99 * DAY_S) for name in (STRAY, "holiday-pictures"))
 
-    assert remove_strays(store, artifacts.root, days=30) == 0
+    assert remove_orphans(store, artifacts.root, days=30) == 0
     assert known.exists()
     assert foreign.exists()
 
@@ -325,7 +325,7 @@ def test_a_half_written_file_goes_after_a_day_and_the_rest_of_its_job_stays(
         path.touch()
         make_old(path, age_s)
 
-    assert remove_strays(store, artifacts.root, days=30) == 0
+    assert remove_orphans(store, artifacts.root, days=30) == 0
 
     assert not old.exists()
     assert young.exists()

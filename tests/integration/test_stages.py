@@ -24,7 +24,7 @@ from shared.redis.store import JobStore
 from shared.settings import read_settings
 from shared.stages import QUEUES, STAGES, JobStatus
 from tests.conftest import ROOT, running_valkey, wait_until
-from tests.integration.scripted_stages import runs_key
+from tests.integration.scripted_stages import pids_key, runs_key
 from tests.unit.test_jobs import new_job
 
 
@@ -101,6 +101,10 @@ def runs(store: JobStore, job_id: str, stage: str) -> int:
     return int(store.redis.get(runs_key(job_id, stage)) or 0)
 
 
+def pids(store: JobStore, job_id: str, stage: str) -> list[int]:
+    return [int(pid) for pid in store.redis.lrange(pids_key(job_id, stage), 0, -1)]
+
+
 def is_dead(process: psutil.Process) -> bool:
     """Whether it has ended, be it that its parent has not noticed yet."""
     try:
@@ -130,7 +134,7 @@ def test_a_job_passes_every_stage_once_and_keeps_its_files(
     manifest = json.loads((data_dir / "artifacts" / job.job_id / "manifest.json").read_text())
     assert set(manifest["files"]) == {f"{stage.name}.txt" for stage in STAGES}
     assert job.warnings == tuple(f"{stage.name} was scripted" for stage in STAGES)
-    assert not (data_dir / "work" / job.job_id).exists()
+    wait_until(lambda: not (data_dir / "work" / job.job_id).exists())
 
 
 @pytest.mark.usefixtures("pools")
@@ -200,6 +204,31 @@ def test_a_stage_that_stands_still_is_interrupted_and_tried_again(store: JobStor
 
     assert job.status is JobStatus.COMPLETED
     assert [retry.code for retry in job.retries] == ["PROCESSING_TIMEOUT"]
+
+
+@pytest.mark.usefixtures("pools")
+@pytest.mark.parametrize("where", ["hang in C", "hang in C with the interpreter", "hang in a thread in C"])
+def test_native_code_that_hangs_ends_with_its_process_and_the_stage_runs_in_another(
+    store: JobStore, environment: dict[str, str], where: str
+) -> None:
+    job_id = submit(store, environment, analyze=[where])
+    wait_until(lambda: bool(pids(store, job_id, "analyze")), seconds=20)
+    hung = psutil.Process(pids(store, job_id, "analyze")[0])
+
+    job = end(store, job_id, seconds=60)
+
+    assert job.status is JobStatus.COMPLETED
+    assert len(pids(store, job_id, "analyze")) == 2
+    assert pids(store, job_id, "analyze")[1] != hung.pid
+    wait_until(lambda: is_dead(hung), seconds=30)
+
+
+@pytest.mark.usefixtures("pools")
+def test_native_code_that_hangs_each_time_ends_its_job(store: JobStore, environment: dict[str, str]) -> None:
+    job = end(store, submit(store, environment, analyze=["hang in C"] * 5), seconds=120)
+
+    assert job.error is not None
+    assert job.error.code == "WORKER_LOST"
 
 
 @pytest.mark.usefixtures("pools")

@@ -13,11 +13,13 @@ def canned(answer: bytes = b"", *, hangs_up: bool = False) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_serve, args=(server, answer, hangs_up, connections), daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-    for connection in connections:
-        connection.close()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+            for connection in connections:
+                connection.close()
 
 
 def _serve(server: socket.socket, answer: bytes, hangs_up: bool, connections: list[socket.socket]) -> None:

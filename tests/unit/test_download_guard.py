@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from shared.errors import DnsResolutionFailed, KlipError, UnsupportedSource
+from shared.net.deadline import AnswerLimits
 from shared.net.egress import Egress, any_host, convert, is_public, restricted_session
 from workers.download.http import send
 
@@ -84,7 +85,7 @@ def test_a_name_that_points_to_a_private_address_is_not_dialled() -> None:
         url = f"https://localhost:{server.getsockname()[1]}/"
 
         with pytest.raises(UnsupportedSource):
-            send(session, "GET", url, timeout=(1, 1))
+            send(session, "GET", url, limits=AnswerLimits(connect_s=1, silence_s=1))
 
         with pytest.raises(TimeoutError):
             server.accept()
@@ -95,7 +96,7 @@ def test_a_name_that_does_not_resolve_is_told_as_such() -> None:
     session = restricted_session(Egress(allowed=any_host))
 
     with pytest.raises(DnsResolutionFailed):
-        send(session, "GET", "https://no-such-host.invalid/", timeout=(1, 1))
+        send(session, "GET", "https://no-such-host.invalid/", limits=AnswerLimits(connect_s=1, silence_s=1))
     session.close()
 
 

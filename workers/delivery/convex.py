@@ -15,12 +15,12 @@ from urllib3.exceptions import HTTPError
 
 from convex import ConvexError
 from shared.errors import ExternalServiceError, KlipError, RateLimitExceeded
+from shared.net.deadline import AnswerLimits, DeadlineAdapter, send_within
 from shared.net.edges import asked_wait_s, status_error
 from shared.net.egress import convert
 from shared.redis.breaker import CallFor, unguarded
 
-TIMEOUT_S = (3.05, 10.0)  # to connect, and between two bytes
-MAX_ANSWER_BYTES = 2**20
+LIMITS = AnswerLimits(connect_s=3.05, silence_s=10.0, headers_s=15.0, total_s=20.0, max_bytes=2**20)
 UNNAMED_WAIT_S = 10.0  # after a 429 that names no time
 FUNCTION_FAILED = 560  # Convex' own status for a function that threw
 _FIELD = re.compile(r"(?:field `|Path: \.)([A-Za-z0-9_.]+)")
@@ -48,11 +48,19 @@ class ValidatorRefused(FunctionFailed):
 class ConvexClient:
     """Calls functions of one deployment with its deploy key. May be used by several threads.
 
-    call_for: what a request goes through, such as a circuit breaker, by the job that it is about.
+    limits: of each answer.  call_for: what a request goes through, such as a circuit breaker, by the job that it is
+    about.
     """
 
-    def __init__(self, url: str, deploy_key: str, *, call_for: CallFor = lambda _job_id: unguarded) -> None:
-        self._url, self._call_for = url.rstrip("/"), call_for
+    def __init__(
+        self,
+        url: str,
+        deploy_key: str,
+        *,
+        limits: AnswerLimits = LIMITS,
+        call_for: CallFor = lambda _job_id: unguarded,
+    ) -> None:
+        self._url, self._limits, self._call_for = url.rstrip("/"), limits, call_for
         self._headers = {"Authorization": f"Convex {deploy_key}", "Accept": "application/json"}
         self._local = threading.local()
 
@@ -76,32 +84,31 @@ class ConvexClient:
 
     def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
+            request = requests.Request("POST", url, json=body, headers=self._headers)
             # A redirect would take the deploy key elsewhere.
-            response = self._session().post(
-                url, json=body, headers=self._headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True
-            )
-            with response:
-                text = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+            response = send_within(self._limits, self._session(), request, redirects=False)
         except (OSError, HTTPError) as error:
             raise convert(error) from error
-        return _answer(response, text)
+        return _answer(response)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False
+            session = self._local.session = requests.Session()
+            session.trust_env = False
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, DeadlineAdapter(connections=1))
         return cast("requests.Session", self._local.session)
 
 
-def _answer(response: requests.Response, text: bytes) -> dict[str, Any]:
+def _answer(response: requests.Response) -> dict[str, Any]:
     """The JSON object that Convex answered with. Raises what the status means."""
     if response.status_code not in {200, FUNCTION_FAILED}:
         raise _http_error(response)
     try:
-        record = json.loads(text)
+        record = json.loads(response.content)
     except (ValueError, RecursionError):
         record = None
-    if len(text) > MAX_ANSWER_BYTES or not isinstance(record, dict) or record.get("status") not in {"success", "error"}:
+    if not isinstance(record, dict) or record.get("status") not in {"success", "error"}:
         raise ExternalServiceError("Convex answered with something that is not its protocol.")
     return record
 

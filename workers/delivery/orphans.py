@@ -24,7 +24,7 @@ _JOB_ID = re.compile(r"[0-9a-f]{32}")
 log = logger("klipstream.retention")
 
 
-def remove_strays(store: JobStore, root: Path, *, days: float) -> int:
+def remove_orphans(store: JobStore, root: Path, *, days: float) -> int:
     """How many folders of unknown jobs were removed: those in which nothing has changed for `days`.
 
     Raises StorageServiceError, PermissionDenied; DatabaseError before anything is removed that only the database knows.
@@ -40,7 +40,7 @@ def remove_strays(store: JobStore, root: Path, *, days: float) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
     if removed:
-        log.info("strays_removed", count=removed)
+        log.info("orphans_removed", count=removed)
     return removed
 
 

@@ -1,7 +1,6 @@
 """Chat files of any form become `chat.jsonl`: cleaned, at their place in the recording, sorted, each comment once."""
 
 import os
-import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.progress import Progress
+from shared.throttle import Throttle
 from workers.chatlog import Comment, line_of
 from workers.download.chat_forms import ChatText, Clock, Entry, Facts, opened, read_entries
 from workers.download.chat_forms.clean import LONGEST_TEXT_BYTES
@@ -142,7 +142,7 @@ def _is_possible(comment: Comment, clock: Clock) -> bool:
 
 
 def _read(chat: ChatText, facts: Facts, spool: _Spool, progress: Progress) -> None:
-    next_report = 0.0
+    throttle = Throttle(REPORT_EVERY_S)
     for number, entry in enumerate(read_entries(chat, facts)):
         if len(spool) >= MOST_COMMENTS:
             spool.beyond = True
@@ -151,8 +151,7 @@ def _read(chat: ChatText, facts: Facts, spool: _Spool, progress: Progress) -> No
             spool.odd += 1
         else:
             spool.add(entry)
-        if number % 512 == 0 and time.monotonic() >= next_report:
-            next_report = time.monotonic() + REPORT_EVERY_S
+        if number % 512 == 0 and throttle.is_due():
             progress(READING_SHARE * chat.done)
 
 
@@ -184,14 +183,13 @@ def _write(spool: _Spool, facts: Facts, recording: Recording, into: Path, progre
 
 
 def _write_lines(spool: _Spool, order: Indexes, change: Change, into: Path, progress: Progress) -> None:
-    next_report = 0.0
+    throttle = Throttle(REPORT_EVERY_S)
     written = 0
     with into.open("wb") as out:
         for lines in spool.runs(order) if len(order) else ():
             out.write(lines if change == Change() else _changed(lines, change))
             written += lines.count(b"\n")
-            if time.monotonic() >= next_report:
-                next_report = time.monotonic() + REPORT_EVERY_S
+            if throttle.is_due():
                 progress(READING_SHARE + (1 - READING_SHARE) * written / len(order))
 
 

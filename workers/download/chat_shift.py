@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.atomic import written_whole
 from workers.download.chat_import import OFFSET_FIELD, shifted
 from workers.download.chat_placing import Recording, outside, outside_warnings
 from workers.download.ledger import disk_errors
@@ -40,14 +41,12 @@ def _times(path: Path) -> "array[float]":
 def _moved(path: Path, by_s: float) -> "array[float]":
     """The new times of all comments; those from 0 on are written."""
     times = array("d")
-    fresh = path.with_name(path.name + ".new")
-    with disk_errors(), path.open("rb") as lines, fresh.open("wb") as out:
+    with disk_errors(), path.open("rb") as lines, written_whole(path) as temporary, temporary.open("wb") as out:
         for line in lines:
             later = shifted(line, by_s)
             times.append(_time_of(later))
             if times[-1] >= 0:
                 out.write(later)
-    fresh.replace(path)
     return times
 
 

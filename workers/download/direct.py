@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import ChatUnavailable, UnsupportedFormat, VideoNotFound, VideoSizeExceeded, VideoUnavailable
+from shared.net.deadline import AnswerLimits
 from shared.net.egress import Egress, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
 from shared.progress import Progress, silent
@@ -34,7 +35,7 @@ from workers.media.measure import measure
 from workers.media.sound_choice import check_track, choose_sound
 
 PLAYLIST_MARK = b"#EXTM3U"
-TIMEOUT_S = (10.0, 20.0)
+PLAYLIST_LIMITS = AnswerLimits()
 BYTES_PER_HOUR = 8 * 2**30  # of the largest file, by the hours that are allowed: about 19 Mbit/s
 MAX_TITLE = 200
 FETCH_SHARE = 0.9
@@ -189,7 +190,7 @@ class DirectSource:
         """A playlist's text and its final address, which relative ones in it start from."""
 
         def get() -> tuple[str, str]:
-            response = send(self._session, "GET", url, timeout=TIMEOUT_S)
+            response = send(self._session, "GET", url, limits=PLAYLIST_LIMITS)
             check_status(response, "The media server")
             if response.status_code in (404, 410):
                 raise VideoNotFound("There is no playlist at this address.")

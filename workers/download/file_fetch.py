@@ -1,6 +1,7 @@
 """One large file over HTTP: resumed where it stopped, watched for stalls, bounded in size."""
 
 import json
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,16 +9,15 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from shared.errors import ConnectionFailed, VideoNotFound, VideoSizeExceeded, VideoUnavailable
+from shared.net.deadline import AnswerLimits, Session
 from shared.net.retry import RetryPolicy, call_with_retry
 from shared.progress import Progress
-from workers.download.hls import StallWatch
-from workers.download.http import RETRIED, Session, check_status, converted_errors, pause, send
+from workers.download.http import RETRIED, check_status, converted_errors, pause, send
 from workers.download.ledger import check_space, disk_errors
 
 READ_BYTES = 512 * 1024
 CHECK_SPACE_EVERY_BYTES = 32 * 2**20
-TIMEOUT_S = (10.0, 20.0)
-STALL_S = 20.0
+LIMITS = AnswerLimits(silence_s=20.0, total_s=inf, window_s=20.0)
 SERVICE = "The media server"
 
 
@@ -44,7 +44,7 @@ def open_at(session: Session, url: str, start: int = 0, version: str | None = No
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": version} if version else {})
-    response = send(session, "GET", url, headers=headers, timeout=TIMEOUT_S, stream=True)
+    response = send(session, "GET", url, headers=headers, limits=LIMITS, stream=True)
     try:
         check_status(response, SERVICE)
         if response.status_code in (404, 410):
@@ -117,14 +117,12 @@ class _FileFetch:
     def _read(self, response: requests.Response, start: int) -> None:
         self._done = start
         unchecked = 0
-        stall = StallWatch(STALL_S)
         with converted_errors(), self.partial.open("ab" if start else "wb") as file:
             for chunk in iter(lambda: _chunk(response), b""):
                 self._done += len(chunk)
                 self._check_size(self._done)
                 with disk_errors():
                     file.write(chunk)
-                stall.saw(len(chunk))
                 self.tell()
                 unchecked += len(chunk)
                 if unchecked >= CHECK_SPACE_EVERY_BYTES:

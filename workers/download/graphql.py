@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
+from shared.net.deadline import AnswerLimits, Session
 from shared.redis.breaker import Calls, all_unguarded
-from workers.download.http import Session, check_status, json_of, send
+from workers.download.http import check_status, json_of, send
 
 GQL_URL = "https://gql.twitch.tv/gql"
 SERVICE = "Twitch"
 BREAKER = "twitch:graphql"
-TIMEOUT_S = (10.0, 15.0)
+LIMITS = AnswerLimits()
 MAX_TEXT = 500
 UNKNOWN_QUERY = "PersistedQueryNotFound"
 _INTEGRITY = "integrity"
@@ -73,7 +74,7 @@ class Graphql:
 
     def _ask(self, body: Mapping[str, object], client_id: str) -> dict[str, object]:
         headers = {"Client-ID": client_id, "Accept": "application/json"}
-        response = send(self._session, "POST", GQL_URL, headers=headers, body=body, timeout=TIMEOUT_S)
+        response = send(self._session, "POST", GQL_URL, headers=headers, body=body, limits=LIMITS)
         check_status(response, SERVICE)
         answer = json_of(response, SERVICE)
         if isinstance(answer, list) and len(answer) == 1:

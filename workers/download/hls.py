@@ -20,10 +20,11 @@ from shared.errors import (
     UnsupportedFormat,
     VideoSizeExceeded,
 )
+from shared.net.deadline import AnswerLimits, Session
 from shared.net.retry import RetryPolicy, call_with_retry
 from shared.redis.breaker import CallFor, unguarded
 from workers.download.concurrency import AdaptiveLimit, Bounds
-from workers.download.http import RETRIED, Session, check_status, converted_errors, send
+from workers.download.http import RETRIED, check_status, converted_errors, send
 from workers.download.ledger import Kind
 from workers.download.playlist import Resource, Segment
 from workers.download.spool import MAX_BODY_BYTES, Spool
@@ -31,8 +32,8 @@ from workers.download.wholeness import looks_whole
 
 READ_BYTES = 64 * 1024
 MAX_INIT_BYTES = 8 * 2**20
-STALL_WINDOW_S = 20.0
-MIN_STALL_BYTES = 16 * 1024  # less than this in a window is a stall
+# In all: 60 MB, the largest segments there are, at 0.1 MB/s.
+LIMITS = AnswerLimits(silence_s=20.0, total_s=600.0, window_s=20.0)
 GONE = frozenset({401, 403, 404, 410})
 REFUSED = frozenset({401, 403})
 RENEWALS_A_SEGMENT = 3  # tokens may run out again before a segment gets its turn
@@ -45,14 +46,12 @@ TROUBLE = (RateLimitExceeded, ExternalServiceError, NetworkTimeout)
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """at_once: bounds of how many segments are on their way together.  connect_s, read_s: to connect, and between two
-    bytes.  call_for: what each try to fetch from an address goes through, such as a circuit breaker.
+    """at_once: bounds of how many segments are on their way together.  limits: of each answer.  call_for: what each try
+    to fetch from an address goes through, such as a circuit breaker.
     """
 
     at_once: Bounds = field(default_factory=Bounds)
-    connect_s: float = 10.0
-    read_s: float = 20.0
-    stall_s: float = STALL_WINDOW_S
+    limits: AnswerLimits = LIMITS
     retry: RetryPolicy = SEGMENT_RETRY
     call_for: CallFor = lambda _address: unguarded
 
@@ -222,8 +221,7 @@ class SegmentFetcher:
 
     def _request(self, url: str, byte_range: str | None) -> requests.Response:
         headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
-        timeout = (self._settings.connect_s, self._settings.read_s)
-        return send(self._session, "GET", url, headers=headers, timeout=timeout, stream=True)
+        return send(self._session, "GET", url, headers=headers, limits=self._settings.limits, stream=True)
 
     def _read_rest(self, resource: Resource, spool: Spool, end: int | str) -> None:
         """Ask for what lies behind a body that ended early, or whose Content-Length was too small."""
@@ -245,7 +243,6 @@ class SegmentFetcher:
             spool.begin()
         wanted = [size for size in (enough, None if expected is None else spool.size + expected) if size is not None]
         end = min(wanted, default=MAX_BODY_BYTES + 1)
-        stall = StallWatch(self._settings.stall_s)
         with converted_errors():
             while spool.size < end:
                 try:
@@ -258,7 +255,6 @@ class SegmentFetcher:
                     break
                 spool.add(chunk)
                 self.bytes_read += len(chunk)
-                stall.saw(len(chunk))
                 if self._stop.is_set():
                     raise Cancelled
                 if spool.gives_way:
@@ -268,23 +264,6 @@ class SegmentFetcher:
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Cancelled
-
-
-class StallWatch:
-    """Raises NetworkTimeout when hardly anything arrives, which a timeout between two bytes can't see."""
-
-    def __init__(self, window_s: float) -> None:
-        self._window_s = window_s
-        self._begun = time.monotonic()
-        self._seen = 0
-
-    def saw(self, count: int) -> None:
-        self._seen += count
-        now = time.monotonic()
-        if now - self._begun >= self._window_s:
-            if self._seen < MIN_STALL_BYTES:
-                raise NetworkTimeout("The video server stalled.")
-            self._begun, self._seen = now, 0
 
 
 def _fits(resource: Resource, spool: Spool) -> bool:

@@ -101,14 +101,14 @@ class _Reporter:
             self._progress(min(done / max(sum(self._sizes), 1), 1.0))
 
 
-def check_holes(segments: Sequence[Segment], present: Sequence[int]) -> None:
+def check_gaps(segments: Sequence[Segment], present: Sequence[int]) -> None:
     """Raise VideoUnavailable when so much is missing that what is left is not the recording."""
     have = set(present)
     missing_s = sum(segment.seconds for segment in segments if segment.number not in have)
-    longest = hole = 0.0
+    longest = gap = 0.0
     for segment in segments:
-        hole = 0.0 if segment.number in have else hole + segment.seconds
-        longest = max(longest, hole)
+        gap = 0.0 if segment.number in have else gap + segment.seconds
+        longest = max(longest, gap)
     if not have or missing_s > sum(segment.seconds for segment in segments) / 2 or longest > LONGEST_HOLE_S - 60:
         raise VideoUnavailable("Most of this video, or a long piece of it, is gone from the server.")
 

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 from shared.atomic import written_whole
 from shared.errors import ExternalServiceError, UnsupportedFormat
+from shared.net.deadline import Session
 from shared.progress import Progress, silent
 from shared.throttle import Throttle
 from workers.download.concurrency import AdaptiveLimit
 from workers.download.fetch_loop import fetch_in_order
 from workers.download.hls import Addresses, Fetched, FetchSettings, SegmentFetcher
-from workers.download.hls_join import Piece, Run, check_holes, join_sound, join_video
-from workers.download.http import Session
+from workers.download.hls_join import Piece, Run, check_gaps, join_sound, join_video
 from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part
@@ -72,14 +72,14 @@ class HlsRecording:
     def sound(self, into: Path, *, work: Path, progress: Progress) -> Sound:
         """Write the sound to `into` (m4a)."""
         fetched = self.fetch("sound", work=work, progress=progress)
-        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        check_gaps(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
         sound = join_sound(fetched.runs, fetched.segments, into, progress=_later(progress))
         return sound._replace(warnings=(*_losses(fetched.segments, fetched.entries), *sound.warnings))
 
     def video(self, into: Path, *, work: Path, progress: Progress) -> None:
         """Write picture and sound to `into` (mp4)."""
         fetched = self.fetch("picture", work=work, progress=progress)
-        check_holes(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
+        check_gaps(fetched.segments, [entry.number for entry in fetched.entries if entry.size])
         join_video(fetched.runs, fetched.segments, into, progress=_later(progress))
         if not probe(into).has_sound:
             sound = work / "sound.m4a"

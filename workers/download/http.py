@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
@@ -17,6 +16,7 @@ from shared.errors import (
     NetworkTimeout,
     RateLimitExceeded,
 )
+from shared.net.deadline import AnswerLimits, Session, send_within
 from shared.net.edges import converted, status_error
 from shared.net.egress import convert
 
@@ -28,14 +28,6 @@ RETRIED: tuple[type[KlipError], ...] = (
     RateLimitExceeded,
 )
 Abort = Callable[[], None]
-
-
-class Session(Protocol):
-    """What is used of `requests.Session`; streamlink's own session is one."""
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest: ...
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response: ...  # noqa: ANN401
 
 
 def converted_errors() -> AbstractContextManager[None]:
@@ -50,13 +42,16 @@ def send(
     *,
     headers: Mapping[str, str] | None = None,
     body: object = None,
-    timeout: tuple[float, float],
+    limits: AnswerLimits,
     stream: bool = False,
 ) -> requests.Response:
-    """One request. Any status is returned; raises the catalogue's network errors."""
+    """One request. Any status is returned; raises the catalogue's network errors.
+
+    limits: hold for the body of a streamed answer, too, while it is read.
+    """
     with converted_errors():
         request = requests.Request(method, url, headers=dict(headers or {}), json=body)
-        return session.send(session.prepare_request(request), stream=stream, timeout=timeout)
+        return send_within(limits, session, request, stream=stream)
 
 
 def check_status(response: requests.Response, service: str) -> None:

@@ -21,6 +21,7 @@ from shared.errors import (
     RateLimitExceeded,
     VideoUnavailable,
 )
+from shared.net.deadline import AnswerLimits
 from shared.net.egress import Egress, EgressAdapter, convert, restrict, restricted_session
 from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry, parse_retry_after
 from shared.redis.breaker import Call, Calls, all_unguarded
@@ -33,7 +34,7 @@ from workers.download.playlist import Rendition, by_picture, by_sound, parse_med
 
 USHER = "usher.ttvnw.net"
 VIDEO_SITES = (".twitch.tv", ".ttvnw.net", ".jtvnw.net", ".cloudfront.net")  # where VODs and their playlists are
-PLAYLIST_TIMEOUT_S = (10.0, 15.0)
+PLAYLIST_LIMITS = AnswerLimits()
 STREAMLINK_TIMEOUT_S = 15.0
 RESOLVE_S = 20.0  # streamlink asks for the playlist of each rendition, whatever became of the ones before
 CONNECTIONS = 16
@@ -118,7 +119,7 @@ class Resolver:
         """A playlist's text and final address; None when it is refused, as renditions for subscribers only are."""
 
         def get() -> tuple[str, str] | None:
-            response = send(self.session, "GET", url, timeout=PLAYLIST_TIMEOUT_S)
+            response = send(self.session, "GET", url, limits=PLAYLIST_LIMITS)
             check_status(response, "Twitch")
             if response.status_code != 200:
                 return None

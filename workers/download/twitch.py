@@ -14,7 +14,7 @@ from shared.redis.breaker import Calls, all_unguarded
 from workers.download.concurrency import Bounds
 from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
-from workers.download.hls import FetchSettings
+from workers.download.hls import LIMITS, FetchSettings
 from workers.download.hls_recording import HlsRecording
 from workers.download.http import RETRIED
 from workers.download.resolver import Resolver
@@ -79,7 +79,7 @@ class TwitchSource:
             settings=FetchSettings(
                 at_once=Bounds.up_to(segments_at_once),
                 retry=segment_retry,
-                read_s=read_timeout_s,
+                limits=replace(LIMITS, silence_s=read_timeout_s),
                 call_for=self._resolver.call_for,
             ),
             min_free_bytes=min_free_bytes,

@@ -82,11 +82,11 @@ def _write(command: list[str], into: Path, *, timeout_s: float) -> None:
 
 
 def _run(command: list[str], *, timeout_s: float) -> None:
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr:
         # Its own group, so that nothing of it is left when this stage is cancelled.
         try:
             process = subprocess.Popen(
-                dying_with_us(command), stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+                dying_with_us(command), stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
             )
         except OSError as error:
             raise (shortage(error) or UnclassifiedError("ffmpeg can't be started on this worker.")) from error
@@ -98,8 +98,8 @@ def _run(command: list[str], *, timeout_s: float) -> None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        said.seek(0)
-        message = said.read(4000).decode(errors="replace")
+        stderr.seek(0)
+        message = stderr.read(4000).decode(errors="replace")
     if process.returncode:
         cut_off = exit_error(process.returncode, message)
         raise cut_off or UnsupportedFormat("The clip could not be cut from the recording.")

@@ -57,14 +57,14 @@ def _read(source: InputContainer, streams: tuple[Stream, ...]) -> dict[int, floa
             ends[packet.stream_index] = max(ends.get(packet.stream_index, end_s), end_s)
 
     read_packets(source, streams, put)
-    return {index: _told_or(ends[index], stream) for index, stream in _by_index(streams) if index in ends}
+    return {index: _declared_or(ends[index], stream) for index, stream in _by_index(streams) if index in ends}
 
 
 def _by_index(streams: tuple[Stream, ...]) -> Iterable[tuple[int, Stream]]:
     return ((stream.index, stream) for stream in streams)
 
 
-def _told_or(end_s: float, stream: Stream) -> float:
+def _declared_or(end_s: float, stream: Stream) -> float:
     """The end that the headers tell, to the sample, where the last packet's does not contradict it."""
     if not stream.duration or not stream.time_base:
         return end_s
