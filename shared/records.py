@@ -1,20 +1,20 @@
 """What a job holds besides its state: the recording it is about, what went wrong, what it waited for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Turned into JSON where it leaves the process, and back where it comes in."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Its members by name, records within it too."""
         return asdict(self)
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON; members that this version does not know are left out. Raises TypeError when one is missing."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in members.items() if name in known})
@@ -68,9 +68,15 @@ class Video(Measured):
     parts: tuple[VideoPart, ...] = ()  # of a recording in several files, in order
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON, with its parts."""
-        return super().of({**members, "parts": tuple(map(VideoPart.of, members.get("parts") or ()))})
+        parts = members.get("parts")
+        told = parts if isinstance(parts, list | tuple) else ()
+        return super().of({**members, "parts": tuple(map(VideoPart.of, told))})
+
+    def measured(self, found: Measured) -> Self:
+        """With what its picture and sound turned out to be."""
+        return replace(self, **asdict(found))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +96,9 @@ class JobError(Record):
     support_reference: str
     stage: str | None
     attempt: int
-    errors: dict[str, Any] | None = None  # by field, on validation
+    errors: dict[str, object] | None = None  # by field, on validation
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Without `errors` where there are none, as RFC 9457 has it."""
         members = super().as_dict()
         if self.errors is None:

@@ -20,4 +20,4 @@ def analyze(job: Job, work: Workspace, report: Progress) -> Outcome:
         progress=report,
         chat_gaps=work.notes("chat").get("gaps", ()),
     )
-    return Outcome(files=analysis.files, warnings=analysis.warnings, notes=analysis.summary)
+    return Outcome(files=analysis.files, warnings=analysis.warnings, notes=analysis.summary.as_dict())

@@ -3,6 +3,7 @@
 import json
 
 from shared.files import MANIFEST, RESULTS, URL_FILES
+from shared.highlight import Highlight, as_dicts
 from shared.jobs import Job
 from shared.representations import API
 from tasks.workspace import Workspace
@@ -16,7 +17,7 @@ def file_url(job: Job, name: str) -> str:
 def write_results(
     job: Job,
     work: Workspace,
-    highlights: list[dict[str, object]],
+    highlights: list[Highlight],
     *,
     files: tuple[str, ...],
     warnings: tuple[str, ...],
@@ -32,7 +33,7 @@ def write_results(
     document = {
         "job_id": job.job_id,
         "video": job.video.as_dict() if job.video else None,
-        "highlights": highlights,
+        "highlights": as_dicts(highlights),
         "tuned_on_verdicts": tuned_on,
         "emotions": summary.get("emotions"),
         "sentiment": summary.get("sentiment"),
@@ -48,7 +49,7 @@ def write_results(
     (work.folder / RESULTS.name).write_text(text, encoding="utf-8")
     return {
         "highlights": len(highlights),
-        "clips": sum(1 for highlight in highlights if highlight["clip_url"]),
+        "clips": sum(1 for highlight in highlights if highlight.clip_url),
         "files": len(names),
         "results_url": f"{API}/{job.job_id}/results",
         **urls,

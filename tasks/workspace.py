@@ -27,9 +27,9 @@ class Outcome:
 
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
     video: Video | None = None
-    results: dict[str, Any] | None = None
+    results: dict[str, object] | None = None
 
 
 class Workspace:
