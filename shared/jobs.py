@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from shared.errors import Cancelled, KlipError, WorkerLost
 from shared.problems import problem
-from shared.records import JobError, RetryRecord, Video
+from shared.records import JobError, Record, RetryRecord, Video
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, overall_percentage
 
 MAX_DEATHS = 3  # of the process working on one stage
@@ -39,7 +39,7 @@ class LeaseLost(Refused):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Record):
     """What the user asked for."""
 
     video: str = "clips"  # clips, full or none
@@ -54,9 +54,10 @@ class Options:
     join: tuple[str, ...] = ()  # names of the further parts of a recording in the media folder
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> "Options":
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON, which has no tuples."""
-        return cls(**{**members, "join": tuple(members.get("join", ()))})
+        options = super().of(members)
+        return replace(options, join=tuple(options.join))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ class Job:
     retries: tuple[RetryRecord, ...] = ()
     warnings: tuple[str, ...] = ()
     video: Video | None = None
-    results: dict[str, Any] | None = None
+    results: Mapping[str, object] | None = None
     error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     files_removed: bool = False  # what the stages of a cancelled job had finished
@@ -208,7 +209,7 @@ def finish(
     now: str,
     warnings: tuple[str, ...] = (),
     video: Video | None = None,
-    results: Mapping[str, Any] | None = None,
+    results: Mapping[str, object] | None = None,
 ) -> Job:
     """The stage is done: on to the next, or to completed. Raises LeaseLost."""
     _must_hold(job, token)

@@ -96,7 +96,7 @@ class JobError(Record):
     support_reference: str
     stage: str | None
     attempt: int
-    errors: dict[str, object] | None = None  # by field, on validation
+    errors: Mapping[str, object] | None = None  # by field, on validation
 
     def as_dict(self) -> dict[str, object]:
         """Without `errors` where there are none, as RFC 9457 has it."""

@@ -35,8 +35,8 @@ log = logger("klipstream.web")
 
 def problem_response(error: KlipError, **extra: object) -> Response:
     """The answer to a request that ended in `error`; `extra` members come after the standard ones."""
-    members = problem(error, instance=request.path) | extra
-    response = Response(json.dumps(members), status=members["status"], content_type=PROBLEM_JSON)
+    members = problem(error, instance=request.path)
+    response = Response(json.dumps({**members, **extra}), status=members["status"], content_type=PROBLEM_JSON)
     if members["retryable"] and members["retry_after_seconds"] is not None:
         response.headers["Retry-After"] = str(math.ceil(members["retry_after_seconds"]))
     if members["status"] == 401:

@@ -1,6 +1,6 @@
 """Jobs and their rows: a real Valkey on one side, the Convex stand-in on the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -276,7 +276,7 @@ def test_a_change_during_the_send_is_sent_next(store: JobStore, peer: ConvexPeer
     job = start(store)
 
     class Meanwhile(ConvexClient):
-        def mutation(self, path: str, args: dict[str, Any]) -> Any:
+        def mutation(self, path: str, args: Mapping[str, object]) -> object:
             if args["status"] == "Downloading":
                 report(store, job, 0.5)
             return super().mutation(path, args)
@@ -295,7 +295,7 @@ def test_a_sender_that_died_leaves_the_job_due(store: JobStore, peer: ConvexPeer
     start(store)
 
     class Dies(ConvexClient):
-        def mutation(self, path: str, args: dict[str, Any]) -> Any:
+        def mutation(self, path: str, args: Mapping[str, object]) -> object:
             super().mutation(path, args)
             raise SystemExit
 

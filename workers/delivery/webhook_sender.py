@@ -5,8 +5,9 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import requests
 from standardwebhooks import Webhook
@@ -45,12 +46,12 @@ class Answer(NamedTuple):
 def payload(event: str, job: Job, *, created_at: str, base_url: str) -> str:
     """The body of an event, the same text each time. Links into the API are absolute."""
     data = job_view(job, base_url=base_url)
-    data["results"] = _absolute(data["results"], base_url)
+    data["results"] = _absolute(job.results, base_url)
     record = {"type": event, "timestamp": created_at, "data": data}
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def _absolute(results: dict[str, Any] | None, base_url: str) -> dict[str, Any] | None:
+def _absolute(results: Mapping[str, object] | None, base_url: str) -> dict[str, object] | None:
     if results is None:
         return None
     return {
