@@ -154,7 +154,7 @@ class Settings:
     port: int = _setting(_number(int, 0, 65535), 3000)
     data_dir: Path = _setting(_path, Path("var").resolve())
     redis_url: str | None = _setting(_redis_url, secret=True)
-    artifacts_url: str = _setting(_artifacts_url, lambda given: f"{given['data_dir']}/artifacts")
+    artifacts_url: str = _setting(_artifacts_url, lambda given: str(Path(str(given["data_dir"]), "artifacts")))
     transcriber: str = _setting(_one_of("auto", "deepgram", "whisper"), "auto")
     deepgram_api_key: str | None = _setting(str, secret=True)
     deepgram_base_url: str | None = _setting(_http_url)
