@@ -1,8 +1,8 @@
 """What people say about highlights: verdicts, titles, borders."""
 
 import unicodedata
+from collections.abc import Mapping
 from math import inf
-from typing import Any
 
 from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -28,8 +28,8 @@ blp = blueprint("feedback", "What people say about highlights.")
 class Title(fields.String):
     """One line of text."""
 
-    def _deserialize(self, value: object, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401
-        line = " ".join(super()._deserialize(value, *args, **kwargs).split())
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
+        line = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
         if any(unicodedata.category(character) in _NOT_TEXT for character in line):
             raise ValidationError("Must be text without control characters.")
         return line
@@ -38,10 +38,12 @@ class Title(fields.String):
 class Seconds(fields.Float):
     """A number of seconds; neither text nor true nor false."""
 
-    def _deserialize(self, value: object, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> float:
         if isinstance(value, str | bool):
             raise self.make_error("invalid", input=value)
-        return round(float(super()._deserialize(value, *args, **kwargs)), 3)
+        return round(float(super()._deserialize(value, attr, data, **kwargs)), 3)
 
 
 class HighlightEditSchema(Schema):
