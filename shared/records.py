@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 
+from shared.files import URL_FILES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -80,8 +82,34 @@ class Video(Measured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobError(Record):
-    """Why a job ended: the members of an RFC 9457 problem, with the stage and the attempt it ended in."""
+class Results(Record):
+    """What a job itself shows of its result document.
+
+    highlights, clips, files: how many.  urls: addresses of files by the names of URL_FILES, which in JSON stand beside
+    the other members; None for a file that there is not.
+    """
+
+    highlights: int
+    clips: int
+    files: int
+    results_url: str
+    urls: Mapping[str, str | None]
+
+    def as_dict(self) -> dict[str, object]:
+        """All on one level."""
+        members = super().as_dict()
+        del members["urls"]
+        return {**members, **self.urls}
+
+    @classmethod
+    def of(cls, members: Mapping[str, object]) -> Self:
+        """Out of JSON."""
+        return super().of({**members, "urls": {name: members.get(name) for name in URL_FILES}})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(Record):
+    """The members of RFC 9457 and ours. errors: by field, on validation."""
 
     type: str
     title: str
@@ -94,9 +122,7 @@ class JobError(Record):
     retry_after_seconds: float | None
     suggested_action: str
     support_reference: str
-    stage: str | None
-    attempt: int
-    errors: Mapping[str, object] | None = None  # by field, on validation
+    errors: Mapping[str, object] | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Without `errors` where there are none, as RFC 9457 has it."""
@@ -104,6 +130,14 @@ class JobError(Record):
         if self.errors is None:
             del members["errors"]
         return members
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError(Problem):
+    """Why a job ended: a problem with the stage and the attempt it ended in."""
+
+    stage: str | None
+    attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)

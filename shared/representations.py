@@ -60,7 +60,7 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, object]:
         "finished_at": job.finished_at,
         "progress": progress_of(job),
         "video": job.video.as_dict() if job.video else None,
-        "results": job.results,
+        "results": job.results.as_dict() if job.results else None,
         "error": job.error.as_dict() if job.error else None,
         "warnings": list(job.warnings),
         "retries": [retry.as_dict() for retry in job.retries],
@@ -84,7 +84,7 @@ def event_of(job: Job) -> EventData:
         "timestamp": job.updated_at or utc_now(),
     }
     if job.results is not None and job.is_terminal:
-        event["results"] = job.results
+        event["results"] = job.results.as_dict()
     if job.error is not None:
         event["error"] = job.error.as_dict()
     return event

@@ -11,7 +11,7 @@ from shared.errors import FileMissing, StorageServiceError
 from shared.files import MANIFEST
 from shared.jobs import Job
 from shared.manifest import FileEntry, Manifest, StageRecord
-from shared.records import Video
+from shared.records import Results, Video
 from shared.work_folder import occupy, remove_unless_occupied
 
 _MAX_CONFLICTS = 20
@@ -29,7 +29,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     notes: dict[str, object] = field(default_factory=dict)
     video: Video | None = None
-    results: dict[str, object] | None = None
+    results: Results | None = None
 
 
 class Workspace:
@@ -87,7 +87,7 @@ class Workspace:
             warnings=tuple(record["warnings"]),
             notes=record["notes"],
             video=video,
-            results=record["results"],
+            results=Results.of(record["results"]) if record["results"] else None,
         )
         for name in outcome.files:
             try:
@@ -118,7 +118,7 @@ class Workspace:
             "warnings": list(outcome.warnings),
             "notes": outcome.notes,
             "video": outcome.video.as_dict() if outcome.video else None,
-            "results": outcome.results,
+            "results": outcome.results.as_dict() if outcome.results else None,
         }
         self._update_manifest(entries, record)
 

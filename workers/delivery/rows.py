@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.files import URL_FILES
 from shared.jobs import Job
 from shared.records import JobError
 from shared.stages import STAGE_BY_NAME, JobStatus, title_of
@@ -41,8 +40,7 @@ def updates_before(job: Job, base_url: str) -> tuple[Update, ...]:
 
 
 def _urls(job: Job, base_url: str) -> dict[str, object]:
-    results = job.results or {}
-    urls = {name: f"{base_url}{results[name]}" for name in URL_FILES if results.get(name)}
+    urls = {name: base_url + url for name, url in job.results.urls.items() if url} if job.results else {}
     return {"twitchId": _twitch_id(job), "urls": urls}
 
 
