@@ -3,7 +3,7 @@
 Around them a service that is down would be asked for a minute and a half by everybody before the breaker hears of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -35,16 +35,13 @@ class BreakerAdapter(HTTPAdapter):
     def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
-        verify: bool | str = True,
-        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
-        proxies: Mapping[str, str] | None = None,
+        *args: Any,  # noqa: ANN401 -- handed on to the adapter it is mixed into
+        **kwargs: Any,  # noqa: ANN401 -- handed on, too, whatever they are
     ) -> requests.Response:
         """The answer, whatever its status."""
-        once = partial(super().send, request, stream, timeout, verify, cert, proxies)
+        once = partial(super().send, request, *args, **kwargs)
         try:
-            return self._call_for(request.url or "")(lambda: _answered(once, whole=not stream))
+            return self._call_for(request.url or "")(lambda: _answered(once, whole=not kwargs.get("stream")))
         except _Unwell as unwell:
             if unwell.answer is not None:
                 return unwell.answer
