@@ -1,6 +1,7 @@
 """What the outside sees of a job: the API's object, the events, the mirror, the webhooks."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict
 
 from shared.jobs import Job, utc_now
 from shared.stages import STAGES, TERMINAL
@@ -9,7 +10,30 @@ API = "/api/v1/analysis"
 TOTAL_STAGES = len(STAGES)
 
 
-def progress_of(job: Job) -> dict[str, Any]:
+class Progress(TypedDict):
+    """How far a job is. Percentages 0-100."""
+
+    percentage: float
+    current_stage: str | None
+    stages_completed: int
+    total_stages: int
+    estimated_completion_seconds: int | None
+    stage_progress: dict[str, float]
+
+
+class EventData(TypedDict):
+    """What one server-sent event tells."""
+
+    event: str
+    job_id: str
+    status: str
+    progress: Progress
+    timestamp: str
+    results: NotRequired[Mapping[str, object]]
+    error: NotRequired[Mapping[str, object]]
+
+
+def progress_of(job: Job) -> Progress:
     """The member `progress` of every answer about a job."""
     return {
         "percentage": job.percentage,
@@ -21,7 +45,7 @@ def progress_of(job: Job) -> dict[str, Any]:
     }
 
 
-def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
+def job_view(job: Job, *, base_url: str = "") -> dict[str, object]:
     """The job as the contract's section 4 has it. base_url makes the links absolute."""
     self_url = f"{base_url}{API}/{job.job_id}"
     return {
@@ -36,7 +60,7 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
         "finished_at": job.finished_at,
         "progress": progress_of(job),
         "video": job.video.as_dict() if job.video else None,
-        "results": job.results,
+        "results": job.results.as_dict() if job.results else None,
         "error": job.error.as_dict() if job.error else None,
         "warnings": list(job.warnings),
         "retries": [retry.as_dict() for retry in job.retries],
@@ -50,9 +74,9 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
     }
 
 
-def event_of(job: Job) -> dict[str, Any]:
+def event_of(job: Job) -> EventData:
     """The data of one server-sent event; the hub adds connection_id and update_count for each client."""
-    event: dict[str, Any] = {
+    event: EventData = {
         "event": job.status.value if job.status in TERMINAL else "progress",
         "job_id": job.job_id,
         "status": job.status.value,
@@ -60,7 +84,7 @@ def event_of(job: Job) -> dict[str, Any]:
         "timestamp": job.updated_at or utc_now(),
     }
     if job.results is not None and job.is_terminal:
-        event["results"] = job.results
+        event["results"] = job.results.as_dict()
     if job.error is not None:
         event["error"] = job.error.as_dict()
     return event

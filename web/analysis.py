@@ -1,7 +1,8 @@
 """Jobs: submit, look, list, cancel, retry."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -18,7 +19,7 @@ from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.dependencies import dependencies
 from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
-from web.submission import digest, new_job
+from web.submission import Submission, digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
 # One event of the job; accepted by any 2xx.
@@ -28,6 +29,21 @@ WEBHOOK = {
 }
 LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
 log = logger("klipstream.web")
+
+
+class _Force(TypedDict):
+    force: bool
+
+
+class _Idempotency(TypedDict):
+    idempotency_key: str | None
+
+
+class _Page(TypedDict):
+    status: str | None
+    video_id: str | None
+    limit: int
+    cursor: str | None
 
 
 def job_response(job: Job, status: int) -> Response:
@@ -46,7 +62,7 @@ def job_response(job: Job, status: int) -> Response:
 @blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
 @blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
 @blp.doc(callbacks={"event": {"{$request.body#/callback_url}": {"post": WEBHOOK}}})
-def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any]) -> Response:
+def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     """Analyse a recording.
 
     The answer comes at once; follow the job's stream to see it work. The same recording and options, still at work for
@@ -109,7 +125,7 @@ def retry(job_id: str) -> Response:
     return job_response(again, 202)
 
 
-def _change(job_id: str, transition: Any, *, max_active: int | None = None) -> Job:  # noqa: ANN401 -- one of shared.jobs
+def _change(job_id: str, transition: Callable[..., Job], *, max_active: int | None = None) -> Job:
     own_job(job_id)
     try:
         return dependencies().store.change(job_id, partial(transition, now=utc_now()), max_active=max_active)
@@ -120,7 +136,7 @@ def _change(job_id: str, transition: Any, *, max_active: int | None = None) -> J
 @blp.route("/api/v1/jobs")
 @blp.arguments(JobsQuerySchema, location="query")
 @blp.response(200, JobsSchema)
-def list_jobs(query: dict[str, Any]) -> Response:
+def list_jobs(query: _Page) -> Response:
     """Your jobs, newest first, a page at a time."""
     try:
         page = dependencies().store.page(

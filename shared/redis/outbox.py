@@ -4,7 +4,7 @@ An entry of a `due` set goes only when what it stands for was delivered, refused
 """
 
 import json
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import redis
 
@@ -16,6 +16,32 @@ MIRROR_EVERY_MS = 2_000  # between two sends of a job whose status stays the sam
 MAX_STATES = 60
 STATES_TTL_S = 48 * 3600
 TELL_LIMITS = (MAX_STATES, STATES_TTL_S, MIRROR_EVERY_MS)  # as tell.lua takes them
+
+
+class Try(TypedDict):
+    """One request to the receiver. status: None when there was no answer; then error says why."""
+
+    at: str
+    seconds: float
+    status: int | None
+    answer: str
+    error: str | None
+
+
+class Delivery(TypedDict):
+    """An event to be delivered and what became of it. Times are UTC ISO 8601.
+
+    state: pending, delivered, gone or failed.  job: as it was at the event, until that is settled.
+    """
+
+    id: str
+    type: str
+    url: str
+    state: str
+    created_at: str
+    next_try_at: str | None
+    tries: list[Try]
+    job: NotRequired[str]
 
 
 def tell_keys(job_id: str) -> list[str]:
@@ -42,12 +68,12 @@ def event_id(job: Job, event: str) -> str:
     return f"msg_{job.job_id}_{job.attempt}_{event.partition('.')[2]}"
 
 
-def new_record(job: Job, event: str) -> dict[str, Any]:
-    """An event to be delivered; `job` is taken out when it was."""
+def new_record(job: Job, event: str) -> Delivery:
+    """An event to be delivered to the job's callback_url."""
     return {
         "id": event_id(job, event),
         "type": event,
-        "url": job.callback_url,
+        "url": job.callback_url or "",
         "state": "pending",
         "created_at": job.updated_at,
         "next_try_at": job.updated_at,
@@ -56,8 +82,9 @@ def new_record(job: Job, event: str) -> dict[str, Any]:
     }
 
 
-def deliveries(client: redis.Redis, job_id: str) -> list[dict[str, Any]]:
-    """The events of a job and what became of them, oldest first."""
-    records = [json.loads(text) for text in client.hvals(keys.webhooks(job_id))]
-    shown = [{name: value for name, value in record.items() if name != "job"} for record in records]
-    return sorted(shown, key=lambda record: (record["created_at"], record["id"]))
+def deliveries(client: redis.Redis, job_id: str) -> list[Delivery]:
+    """The events of a job and what became of them, oldest first, without `job`."""
+    records: list[Delivery] = [json.loads(text) for text in client.hvals(keys.webhooks(job_id))]
+    for record in records:
+        record.pop("job", None)
+    return sorted(records, key=lambda record: (record["created_at"], record["id"]))
