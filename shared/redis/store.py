@@ -15,7 +15,7 @@ import redis
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
-from shared.redis.admission import Admission, place_arguments, place_keys
+from shared.redis.admission import Admission, place_arguments, place_keys, waits_since_ms
 from shared.redis.connection import redis_errors
 from shared.redis.script import Script
 from shared.representations import event_of
@@ -25,6 +25,7 @@ LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
 MAX_CURSOR = 100
+SCAN_BATCH = 500
 _MAX_CONFLICTS = 100
 
 # What redis-py gives with decoded responses; its own annotations leave both forms open.
@@ -111,6 +112,7 @@ class JobStore:
             keys.channel(job.job_id),
             *outbox.TELL_LIMITS,
             owner,
+            waits_since_ms(job),
         ]
         with redis_errors():
             outcome, found = self._create(names, arguments)
@@ -191,7 +193,7 @@ class JobStore:
     def renew_lease(self, job_id: str, token: int) -> bool:
         """Whether the stage is still ours; if so the lease lives for another LEASE_MS."""
         with redis_errors():
-            return bool(self._renew([keys.job(job_id), keys.lease(job_id)], [token, LEASE_MS]))
+            return bool(self._renew([keys.job(job_id), keys.lease(job_id), keys.HELD], [token, LEASE_MS, job_id]))
 
     def count_retry(self, stage: str, code: str) -> None:
         """Count a retry for the operators' figures; not while Redis can't be written."""
@@ -233,19 +235,29 @@ class JobStore:
         """Every job that is not finished."""
         with redis_errors():
             ids = sorted(str(job_id) for job_id in self.redis.smembers(keys.ACTIVE))
-        return self._load(ids)
+        return self.load(ids)
+
+    def active_ids(self) -> Iterator[list[str]]:
+        """The ids of every job that is not finished, a batch at a time; one may come twice."""
+        cursor = 0
+        while True:
+            with redis_errors():
+                cursor, found = cast("tuple[int, list[str]]", self.redis.sscan(keys.ACTIVE, cursor, count=SCAN_BATCH))
+            yield list(found)
+            if not cursor:
+                return
 
     def finished_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that ended before `moment`, oldest first."""
         with redis_errors():
             ids = self.redis.zrange(keys.FINISHED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
-        return self._load([str(job_id) for job_id in ids])
+        return self.load([str(job_id) for job_id in ids])
 
     def cancelled_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that were cancelled before `moment` and still have files, oldest first."""
         with redis_errors():
             ids = self.redis.zrange(keys.CANCELLED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
-        return self._load([str(job_id) for job_id in ids])
+        return self.load([str(job_id) for job_id in ids])
 
     def files_are_gone(self, job_id: str) -> None:
         """What a cancelled job had finished has been removed."""
@@ -278,7 +290,7 @@ class JobStore:
         while True:
             with redis_errors():
                 ids = [str(job_id) for job_id in self.redis.zrange(name, start, start + limit, desc=True)]
-            for job in self._load(ids):
+            for job in self.load(ids):
                 if status is not None and job.status is not status:
                     continue
                 if len(found) == limit:
@@ -299,7 +311,8 @@ class JobStore:
             rank = self.redis.zrevrank(name, job_id)
             return cast("int", rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
 
-    def _load(self, ids: list[str]) -> list[Job]:
+    def load(self, ids: list[str]) -> list[Job]:
+        """The jobs of these ids that are there, in this order."""
         if not ids:
             return []
         with redis_errors():
