@@ -8,26 +8,27 @@ from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import jobs
-from shared.errors import InvalidRequest, JobConflict
+from shared.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    InvalidTwitchUrl,
+    JobConflict,
+    UnsupportedSource,
+)
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
 from shared.representations import job_view, progress_of
 from shared.stages import JobStatus
 from tasks import pipeline
-from web.answers import JobSchema, JobsSchema, StatusSchema, WebhookSchema
+from web.answers import JobSchema, JobsSchema, StatusSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
+from web.calls import ETAG, IF_NONE_MATCH, LOCATION, operation, shown
 from web.dependencies import dependencies
 from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import Submission, digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
-# One event of the job; accepted by any 2xx.
-WEBHOOK = {
-    "requestBody": {"content": {"application/json": {"schema": WebhookSchema}}},
-    "responses": {"2XX": {"description": "The event was accepted."}},
-}
-LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
 log = logger("klipstream.web")
 
 
@@ -59,9 +60,15 @@ def job_response(job: Job, status: int) -> Response:
 @blp.arguments(SubmissionSchema)
 @blp.arguments(SubmissionQuerySchema, location="query")
 @blp.arguments(SubmissionHeadersSchema, location="headers")
-@blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
-@blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
-@blp.doc(callbacks={"event": {"{$request.body#/callback_url}": {"post": WEBHOOK}}})
+@blp.response(202, JobSchema, headers=LOCATION, description="A new job.", examples=shown("Job", "queued"))
+@blp.alt_response(
+    200,
+    schema=JobSchema,
+    headers=LOCATION,
+    description="The job this request means, made before.",
+    examples=shown("Job", "running"),
+)
+@operation("submitAnalysis", InvalidTwitchUrl, UnsupportedSource, IdempotencyKeyReused, JobConflict)
 def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     """Analyse a recording.
 
@@ -85,14 +92,17 @@ def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
 
 @blp.route("/api/v1/analysis/<job_id>")
 @blp.response(200, JobSchema)
+@operation("getAnalysis")
 def job(job_id: str) -> Response:
     """One job."""
     return job_response(own_job(job_id), 200)
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
-@blp.response(200, StatusSchema, headers={"ETag": {"schema": {"type": "string"}}})
-@blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.")
+@blp.response(200, StatusSchema, headers=ETAG)
+@blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.", headers=ETAG)
+@blp.doc(parameters=[IF_NONE_MATCH])
+@operation("getAnalysisStatus")
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)
@@ -104,7 +114,8 @@ def status(job_id: str) -> AnyResponse:
 
 
 @blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
-@blp.response(202, JobSchema, headers=LOCATION)
+@blp.response(202, JobSchema, headers=LOCATION, description="Cancelled.", examples=shown("Job", "cancelled"))
+@operation("cancelAnalysis", JobConflict)
 def cancel(job_id: str) -> Response:
     """Cancel a job: running work stops; what its stages finished is kept for a while, for a retry to go on from."""
     cancelled = _change(job_id, jobs.cancel)
@@ -116,7 +127,8 @@ def cancel(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/retry", methods=["POST"])
-@blp.response(202, JobSchema, headers=LOCATION)
+@blp.response(202, JobSchema, headers=LOCATION, description="A new attempt.", examples=shown("Job", "running"))
+@operation("retryAnalysis", JobConflict)
 def retry(job_id: str) -> Response:
     """Go on with a failed or cancelled job, from the first unfinished stage, as a new attempt."""
     own = dependencies()
@@ -136,6 +148,7 @@ def _change(job_id: str, transition: Callable[..., Job], *, max_active: int | No
 @blp.route("/api/v1/jobs")
 @blp.arguments(JobsQuerySchema, location="query")
 @blp.response(200, JobsSchema)
+@operation("listAnalyses")
 def list_jobs(query: _Page) -> Response:
     """Your jobs, newest first, a page at a time."""
     try:

@@ -10,7 +10,7 @@ from web.dependencies import dependencies
 
 # A browser's EventSource, <video> and <img> can't send headers, so these addresses also take the key as a parameter.
 TOKEN_PARAMETER = "access_token"  # noqa: S105 -- the parameter's name
-TOKEN_ENDPOINTS = frozenset({"stream.stream", "files.file"})
+TOKEN_ENDPOINTS = frozenset({"stream.stream", "files.file", "files.manifest"})
 
 
 def key_of_request() -> str | None:

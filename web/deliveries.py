@@ -1,13 +1,15 @@
 """What became of a job's webhooks."""
 
 from flask import Response, jsonify
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from shared.redis import outbox
 from shared.redis.connection import redis_errors
-from web.answers import whole
+from web.answers import MOMENT, WEBHOOK_EVENTS, whole
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.calls import operation
+from web.choices import Choice
 from web.dependencies import dependencies
 
 blp = blueprint("deliveries", "Webhooks that were sent.")
@@ -17,7 +19,7 @@ blp = blueprint("deliveries", "Webhooks that were sent.")
 class TrySchema(Schema):
     """One attempt to deliver an event."""
 
-    at = fields.String(metadata={"format": "date-time"})
+    at = fields.String(metadata=MOMENT)
     seconds = fields.Float()
     status = fields.Integer(allow_none=True, metadata={"description": "Of the receiver's answer, if there was one."})
     answer = fields.String(metadata={"description": "The first 200 characters of it."})
@@ -29,11 +31,11 @@ class DeliverySchema(Schema):
     """One event for one receiver."""
 
     id = fields.String(metadata={"description": "The webhook-id: the same for every try of this event."})
-    type = fields.String(metadata={"description": "job.started, job.completed, job.failed or job.cancelled"})
+    type = Choice("WebhookEvent", WEBHOOK_EVENTS)
     url = fields.String()
-    state = fields.String(validate=validate.OneOf(["pending", "delivered", "failed", "gone"]))
-    created_at = fields.String(metadata={"format": "date-time"})
-    next_try_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    state = Choice("DeliveryState", ["pending", "delivered", "failed", "gone"])
+    created_at = fields.String(metadata=MOMENT)
+    next_try_at = fields.String(allow_none=True, metadata=MOMENT)
     tries = fields.List(fields.Nested(TrySchema))
 
 
@@ -46,6 +48,7 @@ class DeliveriesSchema(Schema):
 
 @blp.route("/api/v1/analysis/<job_id>/deliveries")
 @blp.response(200, DeliveriesSchema)
+@operation("listDeliveries")
 def deliveries(job_id: str) -> Response:
     """The webhooks of a job, oldest first, with every try and its answer."""
     job = own_job(job_id)

@@ -6,12 +6,12 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from shared.jobs import PRIORITIES
 from shared.stages import JobStatus
+from web.choices import Choice
 from web.languages import LANGUAGES
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
 MAX_JOINED = 50
-STATUSES = [status.value for status in JobStatus]
 
 
 class Whole(fields.Integer):
@@ -76,18 +76,14 @@ class Flag(fields.Boolean):
         return value
 
 
-def _known_language(value: str) -> None:
-    if value != "auto" and value not in LANGUAGES:
-        raise ValidationError("Must be auto or a two-letter ISO 639-1 code such as en.")
-
-
 class OptionsSchema(Schema):
     """How a job is to be done."""
 
-    video = fields.String(
+    video = Choice(
+        "VideoFetched",
+        ["clips", "full", "none"],
         load_default="clips",
-        validate=validate.OneOf(["clips", "full", "none"]),
-        metadata={"description": "Fetch the pictures under the clips only, all of them, or none (then no clips)."},
+        description="Fetch the pictures under the clips only, all of them, or none (then no clips).",
     )
     highlights = Whole(
         strict=True,
@@ -95,14 +91,19 @@ class OptionsSchema(Schema):
         validate=validate.Range(1, 50),
         metadata={"description": "How many highlights at most."},
     )
-    language = fields.String(
-        load_default="en", validate=_known_language, metadata={"description": "en, auto, or an ISO 639-1 code."}
+    language = Choice(
+        "Language",
+        ["auto", *sorted(LANGUAGES)],
+        load_default="en",
+        description="What is spoken: auto, or an ISO 639-1 code.",
+        error="Must be auto or a two-letter ISO 639-1 code such as en.",
     )
-    transcriber = fields.String(
+    transcriber = Choice(
+        "Transcriber",
+        ["auto", "deepgram", "whisper", "none"],
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(["auto", "deepgram", "whisper", "none"]),
-        metadata={"description": "none: no words are recognised. Default: what the server is set to."},
+        description="none: no words are recognised. Default: what the server is set to.",
     )
     audio_track = Whole(
         strict=True,
@@ -115,7 +116,10 @@ class OptionsSchema(Schema):
     )
     clips = ClipChoice(
         load_default=True,
-        metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}], "default": True},
+        metadata={
+            "oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}],
+            "description": "Whether a clip is cut of each highlight, and whether upright.",
+        },
     )
     learn = Flag(
         load_default=True,
@@ -126,17 +130,16 @@ class OptionsSchema(Schema):
         validate=validate.Range(-MAX_CHAT_OFFSET_S, MAX_CHAT_OFFSET_S),
         metadata={"description": "Added to the time of every comment: -45 when the chat comes 45 s too late."},
     )
-    priority = fields.String(
-        load_default="normal",
-        validate=validate.OneOf(PRIORITIES),
-        metadata={"description": "low: normal jobs go first, but for every fifth."},
+    priority = Choice(
+        "Priority", PRIORITIES, load_default="normal", description="low: normal jobs go first, but for every fifth."
     )
     join = Names(
         fields.String(validate=validate.Length(1, MAX_TEXT)),
         load_default=list,
         validate=validate.Length(max=MAX_JOINED),
         metadata={
-            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one timeline."
+            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one "
+            "timeline. Only with a `file:` recording."
         },
     )
 
@@ -149,8 +152,7 @@ class SubmissionSchema(Schema):
         validate=validate.Length(1, MAX_TEXT),
         metadata={
             "description": "A Twitch VOD's link in any form or its number, `file:NAME` below LOCAL_MEDIA_DIR, or an "
-            "https link to media on MEDIA_HOSTS.",
-            "example": "https://www.twitch.tv/videos/123456789",
+            "https link to media on MEDIA_HOSTS. Anything else: 422.",
         },
     )
     chat_url = fields.String(
@@ -158,15 +160,17 @@ class SubmissionSchema(Schema):
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
         metadata={
-            "description": "`file:NAME` of a chat file, used in place of the recording's own chat. TwitchDownloader, "
-            "chat-downloader, yt-dlp, Twitch's GraphQL, chat logs or CSV; plain, gzip or zip."
+            "description": "`file:NAME` of a chat file, used in place of the recording's own chat; anything else: 422. "
+            "TwitchDownloader, chat-downloader, yt-dlp, Twitch's GraphQL, chat logs or CSV; plain, gzip or zip."
         },
     )
     callback_url = fields.String(
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
-        metadata={"description": "Where the job's webhooks go (https; Standard Webhooks)."},
+        metadata={
+            "description": "Where the job's webhooks go: an https:// address; 422 where WEBHOOK_SECRET is not set."
+        },
     )
     options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))
 
@@ -186,6 +190,7 @@ class SubmissionHeadersSchema(Schema):
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
         load_default=None,
+        allow_none=False,
         validate=validate.Length(1, 255),
         metadata={"description": "The same key and body give the same job for 24 hours."},
     )
@@ -194,11 +199,17 @@ class SubmissionHeadersSchema(Schema):
 class JobsQuerySchema(Schema):
     """Which jobs to list, and from where on."""
 
-    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
-    video_id = fields.String(load_default=None, validate=validate.Length(1, MAX_TEXT))
-    limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+    status = Choice("JobStatus", JobStatus, load_default=None, description="Only those in this state.")
+    video_id = fields.String(
+        load_default=None,
+        allow_none=False,
+        validate=validate.Length(1, MAX_TEXT),
+        metadata={"description": "Only those of this recording, as a job shows it."},
+    )
+    limit = Whole(load_default=20, validate=validate.Range(1, 100), metadata={"description": "How many at most."})
     cursor = fields.String(
         load_default=None,
+        allow_none=False,
         validate=validate.Length(1, 100),
         metadata={"description": "`next_cursor` of the page before."},
     )

@@ -8,8 +8,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Response, g, request
 
+from shared.errors import ServiceUnavailable
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.calls import operation, shown
 from web.dependencies import dependencies
 from web.event_history import opening
 from web.event_text import EncodedEvent
@@ -24,10 +26,17 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 @blp.route("/api/v1/analysis/<job_id>/stream")
 @blp.response(
     200,
-    {"type": "string"},
+    {
+        "type": "string",
+        "contentMediaType": "text/event-stream",
+        "contentSchema": {"$ref": "#/components/schemas/Event"},
+        "description": "Server-sent events; the data of each is an Event as JSON.",
+    },
     content_type="text/event-stream",
-    description="Server-sent events; the data of each is an Event.",
+    description="Events until the job has ended, or the client leaves.",
+    examples=shown("stream", "of_a_job_at_work"),
 )
+@operation("streamAnalysis", ServiceUnavailable)
 @blp.doc(
     parameters=[
         {
