@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
-.PHONY: help setup demo up analyze doctor test unit coverage lint reference house bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit fuzz coverage lint reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test: setup ## Every test
 
 unit: setup ## The tests that need nothing, in seconds
 	@$(PY) -m pytest -q -n auto tests/unit
+
+fuzz: setup ## The API asked at random, from another seed each time (SEED=... repeats one)
+	@FUZZ_SEED=$(or $(SEED),$$RANDOM) $(PY) -m pytest -s tests/acceptance/test_fuzzed.py
 
 coverage: setup ## Branch coverage of every test but the browser's, with its floor (pyproject.toml)
 	@$(PY) -m coverage erase

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from math import inf
+from typing import ClassVar
 
 from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -50,6 +51,8 @@ class Seconds(fields.Float):
 
 class HighlightEditSchema(Schema):
     """What is said about a highlight; what is left out stays as it is."""
+
+    LEAST_MEMBERS: ClassVar = 1
 
     verdict = Choice(
         "Verdict",

@@ -17,7 +17,9 @@ from marshmallow import fields
 from werkzeug.routing import Rule
 
 from shared.errors import (
+    AddressTooLong,
     DatabaseError,
+    HeadersTooLarge,
     InvalidRequest,
     JobNotFound,
     KlipError,
@@ -42,10 +44,10 @@ Members = dict[str, object]
 DESCRIPTION = """Ranked highlights from long streams. Submit a recording, follow its progress, fetch clips and data.
 Errors are `application/problem+json`; every code is explained at [/docs/errors](/docs/errors)."""
 
-OF_ANY_CALL = (UnclassifiedError,)
+OF_ANY_CALL = (MalformedRequest, AddressTooLong, HeadersTooLarge, UnclassifiedError)
 OF_API_CALLS = (Unauthorized, RateLimitExceeded, DatabaseError)
 OF_JOBS = (JobNotFound,)
-OF_BODIES = (MalformedRequest, RequestTooLarge, UnsupportedMediaType, InvalidRequest)
+OF_BODIES = (RequestTooLarge, UnsupportedMediaType, InvalidRequest)
 OF_ARGUMENTS = (InvalidRequest,)
 
 PATH_PARAMETERS: dict[str, Members] = {
@@ -72,6 +74,23 @@ HEADERS: dict[str, Members] = {
     },
 }
 
+# A server-sent event; the data is an Event as JSON.
+STREAM_EVENT: Members = {
+    "type": "object",
+    "properties": {
+        "event": {"$ref": "#/components/schemas/EventName"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Event"},
+        },
+        "id": {"type": "string", "description": "For `Last-Event-ID`."},
+        "retry": {"type": "integer", "description": "Milliseconds to wait before connecting again."},
+    },
+    "required": ["event", "data", "id"],
+    "additionalProperties": False,
+}
+
 
 def _ref(kind: str, name: str) -> Members:
     return {"$ref": f"#/components/{kind}/{name}"}
@@ -93,6 +112,11 @@ class Completion(BasePlugin):
     def init_spec(self, spec: APISpec) -> None:
         """Remember where components go."""
         self._components = spec.components
+
+    def schema_helper(self, name: str, definition: Members, **given: object) -> Members | None:
+        """Say how many members an object has at least, where its schema asks for some."""
+        least = getattr(given.get("schema"), "LEAST_MEMBERS", None)
+        return {"minProperties": least} if least else None
 
     def path_helper(
         self,
@@ -298,6 +322,7 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
 def _register_components(spec: APISpec) -> None:
     for name, schema in (("Problem", ProblemSchema), ("Event", EventSchema), ("Webhook", WebhookSchema)):
         spec.components.schema(name, schema=schema)
+    spec.components.schema("StreamEvent", STREAM_EVENT)
     for name, header in HEADERS.items():
         spec.components.header(name, header)
     for code, error in catalogue().items():

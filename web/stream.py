@@ -27,10 +27,8 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 @blp.response(
     200,
     {
-        "type": "string",
-        "contentMediaType": "text/event-stream",
-        "contentSchema": {"$ref": "#/components/schemas/Event"},
-        "description": "Server-sent events; the data of each is an Event as JSON.",
+        "description": "The stream as text; for what takes it apart, each of its events.",
+        "anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/StreamEvent"}],
     },
     content_type="text/event-stream",
     description="Events until the job has ended, or the client leaves.",
