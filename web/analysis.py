@@ -20,7 +20,7 @@ from shared.log import logger
 from shared.representations import job_view, progress_of
 from shared.stages import JobStatus
 from tasks import pipeline
-from web.answers import JobSchema, JobsSchema, StatusSchema
+from web.answers import JobPageSchema, JobSchema, JobStateSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.calls import ETAG, IF_NONE_MATCH, LOCATION, operation, shown
@@ -99,7 +99,7 @@ def job(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
-@blp.response(200, StatusSchema, headers=ETAG)
+@blp.response(200, JobStateSchema, headers=ETAG)
 @blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.", headers=ETAG)
 @blp.doc(parameters=[IF_NONE_MATCH])
 @operation("getAnalysisStatus")
@@ -147,7 +147,7 @@ def _change(job_id: str, transition: Callable[..., Job], *, max_active: int | No
 
 @blp.route("/api/v1/jobs")
 @blp.arguments(JobsQuerySchema, location="query")
-@blp.response(200, JobsSchema)
+@blp.response(200, JobPageSchema)
 @operation("listAnalyses")
 def list_jobs(query: _Page) -> Response:
     """Your jobs, newest first, a page at a time."""

@@ -151,7 +151,7 @@ class VideoSchema(Schema):
 
 
 @whole
-class MadeSchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of the table
+class ResultsSummarySchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of the table
     """What the job itself tells of its results."""
 
     highlights = fields.Integer(metadata={"description": "How many."})
@@ -172,7 +172,7 @@ class LinksSchema(Schema):
 
 
 @whole
-class StatusSchema(Schema):
+class JobStateSchema(Schema):
     """What changes while a job runs."""
 
     status = Choice("JobStatus", JobStatus)
@@ -195,7 +195,7 @@ class JobSchema(Schema):
     finished_at = fields.String(allow_none=True, metadata=MOMENT)
     progress = fields.Nested(ProgressSchema)
     video = fields.Nested(VideoSchema, allow_none=True)
-    results = fields.Nested(MadeSchema, allow_none=True)
+    results = fields.Nested(ResultsSummarySchema, allow_none=True)
     error = fields.Nested(JobErrorSchema, allow_none=True)
     warnings = fields.List(fields.String())
     retries = fields.List(
@@ -206,7 +206,7 @@ class JobSchema(Schema):
 
 
 @whole
-class JobsSchema(Schema):
+class JobPageSchema(Schema):
     """A page of jobs, newest first."""
 
     jobs = fields.List(fields.Nested(JobSchema))
@@ -328,7 +328,7 @@ class ManifestSchema(Schema):
 
 
 @whole(optional=("results", "error"))
-class EventSchema(Schema):
+class JobEventSchema(Schema):
     """The data of one server-sent event."""
 
     event = Choice("EventName", ["connected", "progress", "completed", "failed", "cancelled", "stream_ended"])
@@ -338,7 +338,7 @@ class EventSchema(Schema):
     timestamp = fields.String(metadata=MOMENT)
     connection_id = fields.String()
     update_count = fields.Integer()
-    results = fields.Nested(MadeSchema, metadata={"description": "With `completed` and its `stream_ended`."})
+    results = fields.Nested(ResultsSummarySchema, metadata={"description": "With `completed` and its `stream_ended`."})
     error = fields.Nested(
         JobErrorSchema, metadata={"description": "With `failed`, `cancelled` and their `stream_ended`."}
     )

@@ -16,7 +16,7 @@ blp = blueprint("deliveries", "Webhooks that were sent.")
 
 
 @whole
-class TrySchema(Schema):
+class DeliveryTrySchema(Schema):
     """One attempt to deliver an event."""
 
     at = fields.String(metadata=MOMENT)
@@ -36,18 +36,18 @@ class DeliverySchema(Schema):
     state = Choice("DeliveryState", ["pending", "delivered", "failed", "gone"])
     created_at = fields.String(metadata=MOMENT)
     next_try_at = fields.String(allow_none=True, metadata=MOMENT)
-    tries = fields.List(fields.Nested(TrySchema))
+    tries = fields.List(fields.Nested(DeliveryTrySchema))
 
 
 @whole
-class DeliveriesSchema(Schema):
+class DeliveryListSchema(Schema):
     """A job's webhooks."""
 
     deliveries = fields.List(fields.Nested(DeliverySchema))
 
 
 @blp.route("/api/v1/analysis/<job_id>/deliveries")
-@blp.response(200, DeliveriesSchema)
+@blp.response(200, DeliveryListSchema)
 @operation("listDeliveries")
 def deliveries(job_id: str) -> Response:
     """The webhooks of a job, oldest first, with every try and its answer."""

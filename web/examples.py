@@ -214,7 +214,7 @@ ANSWERS: dict[str, dict[str, object]] = {
         "failed": job_view(_FAILED),
         "cancelled": job_view(_CANCELLED),
     },
-    "Status": {
+    "JobState": {
         "running": {"status": _RUNNING.status.value, "progress": progress_of(_RUNNING), "error": None},
         "failed": {
             "status": _FAILED.status.value,
@@ -222,7 +222,7 @@ ANSWERS: dict[str, dict[str, object]] = {
             "error": _FAILED.error and _FAILED.error.as_dict(),
         },
     },
-    "Jobs": {"page": {"jobs": [job_view(_COMPLETED)], "next_cursor": None}},
+    "JobPage": {"page": {"jobs": [job_view(_COMPLETED)], "next_cursor": None}},
     "Highlight": {"highlight": _HIGHLIGHT},
     "Results": {"results": _RESULTS},
     "Manifest": {
@@ -231,7 +231,7 @@ ANSWERS: dict[str, dict[str, object]] = {
             "files": {clip(1).name: {"size": 4_194_304, "sha256": SHA256, "stage": "highlights", "attempt": 1}},
         }
     },
-    "Deliveries": {
+    "DeliveryList": {
         "deliveries": {
             "deliveries": [
                 {
@@ -257,7 +257,7 @@ ANSWERS: dict[str, dict[str, object]] = {
             | {"worker-analysis": {"ok": False, "reason": "No worker listens to the queue analysis."}},
         }
     },
-    "Queues": {
+    "QueueFigures": {
         "queues": {
             "queues": {
                 queue: {
@@ -288,5 +288,5 @@ ANSWERS: dict[str, dict[str, object]] = {
         }
     },
     "stream": {"of_a_job_at_work": _stream()},
-    "Errors": {"first": {"errors": error_entries()[:1]}},
+    "ErrorList": {"first": {"errors": error_entries()[:1]}},
 }

@@ -32,7 +32,7 @@ from shared.errors import (
     catalogue,
 )
 from shared.settings import Settings
-from web.answers import EventSchema, ProblemSchema, WebhookSchema
+from web.answers import JobEventSchema, ProblemSchema, WebhookSchema
 from web.auth import TOKEN_ENDPOINTS, TOKEN_PARAMETER
 from web.calls import OWN_ERRORS
 from web.choices import Choice
@@ -74,7 +74,7 @@ HEADERS: dict[str, Members] = {
     },
 }
 
-# A server-sent event; the data is an Event as JSON.
+# A server-sent event; the data is a JobEvent as JSON.
 STREAM_EVENT: Members = {
     "type": "object",
     "properties": {
@@ -82,7 +82,7 @@ STREAM_EVENT: Members = {
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "contentSchema": {"$ref": "#/components/schemas/Event"},
+            "contentSchema": {"$ref": "#/components/schemas/JobEvent"},
         },
         "id": {"type": "string", "description": "For `Last-Event-ID`."},
         "retry": {"type": "integer", "description": "Milliseconds to wait before connecting again."},
@@ -104,8 +104,8 @@ def _part(of: Members, name: str) -> Members:
 class Completion(BasePlugin):
     """Adds to each call what the calls of its kind have in common."""
 
-    def __init__(self, config: Settings) -> None:
-        self._config = config
+    def __init__(self, *, has_keys: bool) -> None:
+        self._has_keys = has_keys
         # The same object is under every answer that is a new job, so links of calls registered later show there too.
         self._links_of_jobs: Members = {}
 
@@ -147,8 +147,8 @@ class Completion(BasePlugin):
                 _show_examples(_part(_part(operation, "requestBody"), "content"), REQUESTS)
             if not rule.rule.startswith("/api/"):
                 operation["security"] = []
-            elif rule.endpoint in TOKEN_ENDPOINTS:
-                operation["security"] = _any_of(self._config, "key", TOKEN_PARAMETER)
+            elif rule.endpoint in TOKEN_ENDPOINTS and self._has_keys:
+                operation["security"] = [{"key": []}, {TOKEN_PARAMETER: []}]
             self._link(rule, method, operation, answers)
 
     def _link(self, rule: Rule, method: str, operation: Members, answers: Mapping[str, Members]) -> None:
@@ -219,12 +219,6 @@ def _show_examples(content: Members, examples: Mapping[str, Mapping[str, object]
         name = _schema_name(media)
         if name is not None and name in examples and "examples" not in media:
             media["examples"] = {key: f"{name}.{key}" for key in examples[name]}
-
-
-def _any_of(config: Settings, *schemes: str) -> list[Members]:
-    """Any of these schemes; also none where the server has no keys."""
-    any_of: list[Members] = [{scheme: []} for scheme in schemes]
-    return any_of if config.api_keys else [*any_of, {}]
 
 
 def told_default(_: object, field: fields.Field[object], ret: Members) -> Members:
@@ -303,7 +297,7 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
         spec_kwargs={
             "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
             "servers": [{"url": "/", "description": "This server."}],
-            "extra_plugins": [Completion(config)],
+            "extra_plugins": [Completion(has_keys=bool(config.api_keys))],
         }
     )
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every error is listed under its own status
@@ -312,7 +306,8 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
         api.ma_plugin.converter.add_attribute_function(function)
     api.spec.components.schemas.clear()  # flask-smorest's own, for what is not used
     _register_components(api.spec)
-    api.spec.options["security"] = _any_of(config, "key")
+    # Without keys nobody needs one.
+    api.spec.options["security"] = [{"key": []}] if config.api_keys else [{"key": []}, {}]
     api.spec.options["webhooks"] = _webhooks()
     api.spec.tag({"name": "webhooks", "description": "What is sent to a job's `callback_url`."})
     for blueprint in blueprints:
@@ -320,7 +315,7 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
 
 
 def _register_components(spec: APISpec) -> None:
-    for name, schema in (("Problem", ProblemSchema), ("Event", EventSchema), ("Webhook", WebhookSchema)):
+    for name, schema in (("Problem", ProblemSchema), ("JobEvent", JobEventSchema), ("Webhook", WebhookSchema)):
         spec.components.schema(name, schema=schema)
     spec.components.schema("StreamEvent", STREAM_EVENT)
     for name, header in HEADERS.items():
@@ -337,6 +332,6 @@ def _register_components(spec: APISpec) -> None:
             "type": "apiKey",
             "in": "query",
             "name": TOKEN_PARAMETER,
-            "description": "The key, for what can't send headers: EventSource, `<video>`, `<img>`.",
+            "description": "The key, for streams and files: EventSource, `<video>` and `<img>` send no headers.",
         },
     )

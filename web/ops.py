@@ -17,10 +17,10 @@ from web.blueprints import blueprint
 from web.calls import operation
 from web.dependencies import Dependencies, dependencies
 from web.ops_answers import (
-    ErrorsSchema,
+    ErrorListSchema,
     HealthSchema,
     NotReadySchema,
-    QueuesSchema,
+    QueueFiguresSchema,
     ReadySchema,
     ReliabilitySchema,
 )
@@ -92,7 +92,7 @@ def _worker_check(own: Dependencies, queue: str) -> Callable[[], None]:
 
 
 @blp.route("/api/v1/queues")
-@blp.response(200, QueuesSchema)
+@blp.response(200, QueueFiguresSchema)
 @operation("getQueues")
 def queues() -> Response:
     """How busy each queue is, for scaling decisions."""
@@ -111,7 +111,7 @@ def reliability() -> Response:
 
 
 @blp.route("/api/v1/errors")
-@blp.response(200, ErrorsSchema)
+@blp.response(200, ErrorListSchema)
 @operation("listErrors")
 def errors() -> Response:
     """Every error there is."""

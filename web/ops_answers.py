@@ -15,7 +15,7 @@ class HealthSchema(Schema):
 
 
 @whole
-class PartSchema(Schema):
+class ReadyPartSchema(Schema):
     """Whether one part of what jobs need is there."""
 
     ok = fields.Boolean()
@@ -24,7 +24,7 @@ class PartSchema(Schema):
 
 PARTS = fields.Dict(
     keys=fields.String(),
-    values=fields.Nested(PartSchema),
+    values=fields.Nested(ReadyPartSchema),
     metadata={"description": "By name: redis, artifacts, disk, and worker-QUEUE for each queue."},
 )
 
@@ -59,7 +59,7 @@ class ErrorEntrySchema(Schema):
 
 
 @whole
-class ErrorsSchema(Schema):
+class ErrorListSchema(Schema):
     """The error catalogue."""
 
     errors = fields.List(fields.Nested(ErrorEntrySchema))
@@ -77,7 +77,7 @@ class QueueSchema(Schema):
 
 
 @whole
-class QueuesSchema(Schema):
+class QueueFiguresSchema(Schema):
     """The state of every queue, by name."""
 
     queues = fields.Dict(keys=fields.String(), values=fields.Nested(QueueSchema))

@@ -117,7 +117,7 @@ class OptionsSchema(Schema):
     clips = ClipChoice(
         load_default=True,
         metadata={
-            "oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}],
+            "oneOf": [{"type": "boolean"}, {"title": "ClipShape", "type": "string", "enum": ["vertical"]}],
             "description": "Whether a clip is cut of each highlight, and whether upright.",
         },
     )
