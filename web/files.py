@@ -54,7 +54,10 @@ def manifest(job_id: str) -> Response:
 @download(FILE_MEDIA_TYPES, is_text=False)
 @operation("getFile", RangeNotSatisfiable, *OF_FILES)
 def file(job_id: str, name: str) -> AnyResponse:
-    """A file of the job; byte ranges are served."""
+    """A file of the job; byte ranges are served.
+
+    `<video>` and `<img>` send no headers: where the server has keys, `?access_token=KEY` stands for one.
+    """
     found = own_job(job_id)
     return _hand_out(found, name, _manifest(found))
 

@@ -74,6 +74,12 @@ HEADERS: dict[str, Members] = {
     },
 }
 
+TOKEN_SCHEME: Members = {
+    "type": "apiKey",
+    "in": "query",
+    "name": TOKEN_PARAMETER,
+    "description": "The key, for streams and files: EventSource, `<video>` and `<img>` send no headers.",
+}
 # A server-sent event; the data is a JobEvent as JSON.
 STREAM_EVENT: Members = {
     "type": "object",
@@ -308,6 +314,8 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
     _register_components(api.spec)
     # Without keys nobody needs one.
     api.spec.options["security"] = [{"key": []}] if config.api_keys else [{"key": []}, {}]
+    if config.api_keys:
+        api.spec.components.security_scheme(TOKEN_PARAMETER, TOKEN_SCHEME)
     api.spec.options["webhooks"] = _webhooks()
     api.spec.tag({"name": "webhooks", "description": "What is sent to a job's `callback_url`."})
     for blueprint in blueprints:
@@ -326,12 +334,3 @@ def _register_components(spec: APISpec) -> None:
         for key, value in examples.items():
             spec.components.example(f"{name}.{key}", {"value": value}, lazy=True)
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "One of API_KEYS."})
-    spec.components.security_scheme(
-        TOKEN_PARAMETER,
-        {
-            "type": "apiKey",
-            "in": "query",
-            "name": TOKEN_PARAMETER,
-            "description": "The key, for streams and files: EventSource, `<video>` and `<img>` send no headers.",
-        },
-    )

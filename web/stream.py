@@ -49,7 +49,8 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 def stream(job_id: str) -> Response:
     """A job's progress as server-sent events.
 
-    connected, progress, then completed, failed or cancelled, then stream_ended.
+    connected, progress, then completed, failed or cancelled, then stream_ended. EventSource sends no headers: where the
+    server has keys, `?access_token=KEY` stands for one.
     """
     job = own_job(job_id)
     last_seen = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import ROOT, SettingsMaker
@@ -15,8 +16,9 @@ CLIENTS = ROOT / "tests" / "clients"
 ASKS_NOBODY = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}
 
 
-def test_redocly_has_nothing_to_say(make_settings: SettingsMaker, tmp_path: Path) -> None:
-    client: FlaskClient = create_app(make_settings()).test_client()
+@pytest.mark.parametrize("keys", [{}, {"API_KEYS": "ann:key-of-ann-0123456789"}], ids=["open", "keys"])
+def test_redocly_has_nothing_to_say(make_settings: SettingsMaker, tmp_path: Path, keys: dict[str, str]) -> None:
+    client: FlaskClient = create_app(make_settings(**keys)).test_client()
     document = tmp_path / "openapi.json"
     document.write_bytes(client.get("/openapi.json").data)
 
