@@ -67,7 +67,11 @@ async function call(path, options = {}) {
   try {
     response = await fetch(path, { ...options, headers });
   } catch {
-    throw new Problem({ code: "UNREACHABLE", detail: "The server does not answer.", suggested_action: "Try again in a moment." });
+    throw new Problem({
+      code: "UNREACHABLE",
+      detail: "The server does not answer.",
+      suggested_action: "Try again in a moment.",
+    });
   }
   const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
   if (response.status === 401) $("key-form").hidden = false;
@@ -78,7 +82,9 @@ async function call(path, options = {}) {
 function showProblem(place, members) {
   place.replaceChildren();
   if (!members) return;
-  const fields = Object.entries(members.errors ?? {}).map(([field, reasons]) => make("li", {}, `${field}: ${reasons.join(" ")}`));
+  const fields = Object.entries(members.errors ?? {}).map(([field, reasons]) =>
+    make("li", {}, `${field}: ${reasons.join(" ")}`),
+  );
   place.append(
     make(
       "div",
@@ -87,7 +93,12 @@ function showProblem(place, members) {
       fields.length ? make("ul", {}, ...fields) : null,
       members.suggested_action ? make("p", {}, members.suggested_action) : null,
       members.support_reference
-        ? make("p", { className: "soft" }, make("a", { href: `/docs/errors#${members.code}` }, members.code), ` · ${members.support_reference}`)
+        ? make(
+            "p",
+            { className: "soft" },
+            make("a", { href: `/docs/errors#${members.code}` }, members.code),
+            ` · ${members.support_reference}`,
+          )
         : null,
     ),
   );
@@ -129,7 +140,11 @@ async function submit(event) {
       learn: form.get("learn") === "true",
       priority: form.get("priority"),
       chat_offset_seconds: Number(form.get("chat_offset_seconds")),
-      join: form.get("join").split(/\r?\n/).map((name) => name.trim()).filter(Boolean),
+      join: form
+        .get("join")
+        .split(/\r?\n/)
+        .map((name) => name.trim())
+        .filter(Boolean),
     },
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
@@ -197,7 +212,9 @@ function showProgress({ status, progress }) {
   const percent = progress.percentage.toFixed(progress.percentage % 1 ? 1 : 0);
   const eta = progress.estimated_completion_seconds;
   const rest = eta === null || TERMINAL.has(status) ? "" : `, about ${clock(eta)} left`;
-  $("job-status").textContent = TERMINAL.has(status) ? STATUS[status] : `${STATUS[status] ?? status}: ${percent} %${rest}`;
+  $("job-status").textContent = TERMINAL.has(status)
+    ? STATUS[status]
+    : `${STATUS[status] ?? status}: ${percent} %${rest}`;
   $("total").value = progress.percentage;
   $("cancel").hidden = TERMINAL.has(status);
   $("retry").hidden = status !== "failed" && status !== "cancelled";
@@ -262,7 +279,8 @@ function showResults(results) {
     $("timeline").alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
   }
   $("highlight-list").replaceChildren(...results.highlights.map(highlightItem));
-  if (!results.highlights.length) $("highlight-list").append(make("li", { className: "card" }, "No highlights were found."));
+  if (!results.highlights.length)
+    $("highlight-list").append(make("li", { className: "card" }, "No highlights were found."));
   showFiles(results);
   $("results").hidden = false;
 }
@@ -283,7 +301,12 @@ function highlightItem(highlight) {
     reasons.length ? make("ul", {}, ...reasons) : null,
     highlight.transcript ? make("blockquote", {}, highlight.transcript) : null,
     highlight.chat_sample?.length
-      ? make("p", { className: "chat" }, make("span", { className: "unseen" }, "Chat: "), ...highlight.chat_sample.map((line) => make("span", { className: "tag" }, line)))
+      ? make(
+          "p",
+          { className: "chat" },
+          make("span", { className: "unseen" }, "Chat: "),
+          ...highlight.chat_sample.map((line) => make("span", { className: "tag" }, line)),
+        )
       : null,
     watch ? make("p", {}, make("a", { href: watch, rel: "noreferrer" }, "Watch on the site")) : null,
   );
@@ -301,14 +324,26 @@ function player(highlight) {
     ariaLabel: `Clip ${highlight.rank}: ${highlight.title ?? "highlight"}`,
   });
   if (highlight.thumbnail_url) video.poster = withKey(highlight.thumbnail_url);
-  return make("div", {}, video, make("p", { className: "soft" }, make("a", { href: withKey(highlight.clip_url), download: "" }, "Download the clip")));
+  return make(
+    "div",
+    {},
+    video,
+    make(
+      "p",
+      { className: "soft" },
+      make("a", { href: withKey(highlight.clip_url), download: "" }, "Download the clip"),
+    ),
+  );
 }
 
 function showFiles(results) {
   const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
-  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]));
+  $("exports").replaceChildren(
+    "For editors and players: ",
+    ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]),
+  );
   $("files").replaceChildren(...files.map((file) => make("li", {}, link(file))));
 }
 
@@ -333,7 +368,12 @@ function jobItem(job) {
   });
   if (job.job_id === jobId) link.setAttribute("aria-current", "true");
   const when = make("time", { dateTime: job.created_at, className: "soft" }, new Date(job.created_at).toLocaleString());
-  return make("li", {}, link, make("span", {}, make("span", { className: "tag" }, STATUS[job.status] ?? job.status), " ", when));
+  return make(
+    "li",
+    {},
+    link,
+    make("span", {}, make("span", { className: "tag" }, STATUS[job.status] ?? job.status), " ", when),
+  );
 }
 
 // --- beginning ------------------------------------------------------------------------------------------------------
