@@ -60,9 +60,12 @@ reference: setup ## Write the tables of docs/reference.md
 house: setup ## Figures of the code, beside those of REV=...
 	@$(PY) -m bench.house $(if $(REV),--rev $(REV))
 
-lint: setup ## Format, lint, types, import rules
+lint: setup ## Format, lint, types, import rules, of Python and JavaScript
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
+	@$(PY) -m tests.node biome ci
+	@$(PY) -m tests.node tsc -p convex
+	@$(PY) -m tests.node tsc -p web
 	@$(PY) -m mypy .
 	@lint-imports
 

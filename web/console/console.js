@@ -21,10 +21,25 @@ const STATUS = {
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 const RECONNECT_MS = 3000;
 
-const $ = (id) => document.getElementById(id);
+/**
+ * The element of the page with this id. Throws where there is none of that kind.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+function $(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`The page has no such element: ${id}`);
+  return /** @type {T} */ (element);
+}
+
+/** @type {string | null} */
 let jobId = null;
+/** @type {EventSource | null} */
 let source = null;
-let reconnect = null;
+/** @type {number | undefined} */
+let reconnect;
 let lastEventId = "";
 
 // --- small things ---------------------------------------------------------------------------------------------------
@@ -116,7 +131,7 @@ function showFieldProblems(errors) {
     field.removeAttribute("aria-errormessage");
   }
   for (const [name, reasons] of Object.entries(errors)) {
-    const field = document.querySelector(`#submit-form [name="${CSS.escape(name.split(".").pop())}"]`);
+    const field = document.querySelector(`#submit-form [name="${CSS.escape(name.slice(name.lastIndexOf(".") + 1))}"]`);
     if (!field) continue;
     const told = make("span", { className: "field-problem", id: `${field.id}-problem` }, reasons.join(" "));
     field.setAttribute("aria-invalid", "true");
@@ -128,20 +143,20 @@ function showFieldProblems(errors) {
 
 async function submit(event) {
   event.preventDefault();
-  const form = new FormData($("submit-form"));
+  const form = new FormData($("submit-form", HTMLFormElement));
+  const text = (name) => String(form.get(name) ?? "").trim();
   const clips = form.get("clips");
   const body = {
-    url: form.get("url").trim(),
+    url: text("url"),
     options: {
       highlights: Number(form.get("highlights")),
-      language: form.get("language").trim() || "en",
+      language: text("language") || "en",
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
       priority: form.get("priority"),
       chat_offset_seconds: Number(form.get("chat_offset_seconds")),
-      join: form
-        .get("join")
+      join: text("join")
         .split(/\r?\n/)
         .map((name) => name.trim())
         .filter(Boolean),
@@ -149,9 +164,9 @@ async function submit(event) {
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
   if (form.get("audio_track")) body.options.audio_track = Number(form.get("audio_track"));
-  const chat = form.get("chat_url").trim();
+  const chat = text("chat_url");
   if (chat) body.chat_url = chat;
-  $("submit").disabled = true;
+  $("submit", HTMLButtonElement).disabled = true;
   showFieldProblems({});
   showProblem($("submit-problem"), null);
   try {
@@ -167,7 +182,7 @@ async function submit(event) {
     showFieldProblems(members.error_type === "invalid_video_url" ? { url: [members.detail] } : (members.errors ?? {}));
     showProblem($("submit-problem"), members);
   } finally {
-    $("submit").disabled = false;
+    $("submit", HTMLButtonElement).disabled = false;
   }
 }
 
@@ -215,7 +230,7 @@ function showProgress({ status, progress }) {
   $("job-status").textContent = TERMINAL.has(status)
     ? STATUS[status]
     : `${STATUS[status] ?? status}: ${percent} %${rest}`;
-  $("total").value = progress.percentage;
+  $("total", HTMLProgressElement).value = progress.percentage;
   $("cancel").hidden = TERMINAL.has(status);
   $("retry").hidden = status !== "failed" && status !== "cancelled";
   $("stages").replaceChildren(
@@ -260,6 +275,7 @@ async function finished(job) {
 
 async function change(path, method) {
   const id = jobId;
+  if (id === null) return;
   try {
     await call(`${API}/analysis/${encodeURIComponent(id)}${path}`, { method });
     open(id, { push: false });
@@ -273,10 +289,11 @@ async function change(path, method) {
 function showResults(results) {
   $("warnings").replaceChildren(...(results.warnings ?? []).map((text) => make("p", { className: "warning" }, text)));
   const timeline = results.files["timeline.svg"];
-  $("timeline").hidden = !timeline;
+  const image = $("timeline", HTMLImageElement);
+  image.hidden = !timeline;
   if (timeline) {
-    $("timeline").src = withKey(timeline);
-    $("timeline").alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
+    image.src = withKey(timeline);
+    image.alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
   }
   $("highlight-list").replaceChildren(...results.highlights.map(highlightItem));
   if (!results.highlights.length)
@@ -385,7 +402,7 @@ $("cancel").addEventListener("click", () => change("", "DELETE"));
 $("retry").addEventListener("click", () => change("/retry", "POST"));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("key", $("key").value);
+  sessionStorage.setItem("key", $("key", HTMLInputElement).value);
   $("key-form").hidden = true;
   open(jobId ?? asked(), { push: false });
 });
