@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
-.PHONY: help setup demo up analyze doctor test unit coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit pythons coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test: setup ## Every test
 
 unit: setup ## The tests that need nothing, in seconds
 	@$(PY) -m pytest -q -n auto tests/unit
+
+pythons: ## The same on every Python from 3.11 that is here, each in a venv of its own (var/pythons)
+	@.ci/pythons
 
 coverage: setup ## Branch coverage of every test but the browser's, with its floor (pyproject.toml)
 	@$(PY) -m coverage erase
