@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := var/audit
+EVERY_TEST := tests/unit tests/integration tests/acceptance tests/browser
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
@@ -54,7 +55,7 @@ doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor
 
 test: setup ## Every test
-	@$(PY) -m pytest -n 3 --dist loadfile tests/unit tests/integration tests/acceptance tests/browser
+	@$(PY) -m pytest -n 3 --dist loadfile $(EVERY_TEST)
 
 unit: setup ## The tests that need nothing, in seconds
 	@$(PY) -m pytest -q -n auto tests/unit
@@ -62,9 +63,9 @@ unit: setup ## The tests that need nothing, in seconds
 pythons: ## The same on every Python from 3.11 that is here, each in a venv of its own (var/pythons)
 	@.ci/pythons
 
-coverage: setup ## Branch coverage of every test but the browser's, with its floor (pyproject.toml)
+coverage: setup ## Every test, with branch coverage and its floor (pyproject.toml), as CI does
 	@$(PY) -m coverage erase
-	@$(PY) -m pytest -q -n 3 --dist loadfile --cov --cov-report=term tests/unit tests/integration tests/acceptance
+	@$(PY) -m pytest -q -n 3 --dist loadfile --cov --cov-report=term $(EVERY_TEST)
 
 reference: setup ## Write the tables of docs/reference.md
 	@$(PY) -m tests.reference
