@@ -95,6 +95,7 @@ class Job:
     error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     files_removed: bool = False  # what the stages of a cancelled job had finished
+    is_removed: bool = False  # the last that the mirror hears of it
     seq: int = 0  # counts every change
 
     @property
@@ -340,6 +341,13 @@ def give_up_files(job: Job) -> Job:
     if job.status is not JobStatus.CANCELLED:
         raise Refused(f"job is {job.status}")
     return job if job.files_removed else replace(job, files_removed=True, seq=job.seq + 1)
+
+
+def remove(job: Job) -> Job:
+    """The last state of a job that its owner removes. Raises Refused on an unfinished one."""
+    if not job.is_terminal:
+        raise Refused(f"job is {job.status}")
+    return replace(job, is_removed=True, seq=job.seq + 1)
 
 
 def retry(job: Job, *, now: str) -> Job:

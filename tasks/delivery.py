@@ -11,7 +11,7 @@ from shared.redis import keys
 from shared.settings import settings
 from shared.stages import JobStatus
 from shared.work_folder import remove_unless_occupied
-from tasks.pipeline import CLEAN_UP
+from tasks.pipeline import CLEAN_UP, REMOVE_FILES
 from workers.app import app, artifact_store, breakers, job_store
 from workers.delivery.convex import ConvexClient
 from workers.delivery.mirror import MirrorSender, forget_all
@@ -44,10 +44,37 @@ def clean_up(task: Task, job_id: str) -> None:
 
 def _remove_work(job_id: str) -> None:
     if job_store().get(job_id).status is JobStatus.CANCELLED:
-        # What a killed process left on this machine; elsewhere the housekeeping finds it.
-        for folder in (settings().data_dir / "work" / job_id).glob("*"):
-            remove_unless_occupied(folder)
-        log.info("work_removed", job_id=job_id)
+        _remove_folders(job_id)
+
+
+def _remove_folders(job_id: str) -> None:
+    """What a killed process left on this machine; elsewhere the housekeeping finds it."""
+    for folder in (settings().data_dir / "work" / job_id).glob("*"):
+        remove_unless_occupied(folder)
+    log.info("work_removed", job_id=job_id)
+
+
+@app.task(name=REMOVE_FILES, bind=True, max_retries=MAX_POLLS)
+def remove_files(task: Task, job_id: str) -> None:
+    """Remove the files of a job that was forgotten while a worker had not yet let go of it."""
+    try:
+        with job_store().held(job_id) as here:
+            is_free = here and not _is_known(job_id)
+            if is_free:
+                artifact_store().delete(job_id)
+                _remove_folders(job_id)
+    except KlipError as error:
+        raise task.retry(countdown=error.retry_after_s, exc=error) from error
+    if not is_free:
+        raise task.retry(countdown=LEASE_POLL_S)
+
+
+def _is_known(job_id: str) -> bool:
+    try:
+        job_store().get(job_id)
+    except JobNotFound:
+        return False
+    return True
 
 
 @app.task(name="tasks.forget_cancelled")

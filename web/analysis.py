@@ -17,6 +17,7 @@ from web.answers import JobSchema, JobsSchema, StatusSchema, WebhookSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.dependencies import dependencies
+from web.removal import remove_now
 from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import digest, new_job
 
@@ -88,9 +89,29 @@ def status(job_id: str) -> AnyResponse:
 
 
 @blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
+@blp.response(204, description="The job is gone, and its files with it.")
+@blp.alt_response(202, schema=JobSchema, headers=LOCATION, description="The job was not finished: it is cancelled.")
+def remove(job_id: str) -> Response:
+    """Remove a finished job for good, with its files, edits, webhooks and its row in the mirror.
+
+    One that is not finished is cancelled, as by `/cancel`.
+    """
+    found = own_job(job_id)
+    if not found.is_terminal:
+        return _cancelled(job_id)
+    remove_now(found)
+    log.info("job_removed", job_id=job_id, status=found.status.value)
+    return Response(status=204)
+
+
+@blp.route("/api/v1/analysis/<job_id>/cancel", methods=["POST"])
 @blp.response(202, JobSchema, headers=LOCATION)
 def cancel(job_id: str) -> Response:
     """Cancel a job: running work stops; what its stages finished is kept for a while, for a retry to go on from."""
+    return _cancelled(job_id)
+
+
+def _cancelled(job_id: str) -> Response:
     cancelled = _change(job_id, jobs.cancel)
     try:
         pipeline.clean_up(job_id)

@@ -23,11 +23,6 @@ def tell_keys(job_id: str) -> list[str]:
     return [keys.MIRROR_DUE, keys.mirror_states(job_id), keys.WEBHOOKS_DUE, keys.webhooks(job_id)]
 
 
-def mirror_keys(job_id: str) -> list[str]:
-    """What is kept about the mirroring of one job."""
-    return [keys.mirror_states(job_id), keys.mirror_failing(job_id), keys.mirror_lock(job_id)]
-
-
 def webhook_event(old: Job, new: Job) -> str:
     """The event that this change means to the receiver of webhooks; empty when it means none."""
     if new.callback_url is None or old.status is new.status:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
+from shared import jobs
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
@@ -68,6 +69,7 @@ class JobStore:
         self._create = Script(client, "create")
         self._change = Script(client, "change")
         self._renew = Script(client, "renew")
+        self._forget = Script(client, "forget")
 
     # --- one job --------------------------------------------------------------------------------------------------
 
@@ -214,18 +216,32 @@ class JobStore:
         with redis_errors():
             locks.release(self.redis, keys.lease(job_id), token=str(token))
 
-    def delete(self, job: Job) -> None:
-        """Forget a finished job. Raises JobConflict for any other."""
+    def delete(self, job: Job, *, tell_mirror: bool = False) -> None:
+        """Forget a finished job as it was read. tell_mirror: its row goes too.
+
+        Raises JobConflict for a job that is not finished, or has changed since; a job that is gone is as wanted.
+        """
         if not job.is_terminal:
             raise JobConflict
-        with redis_errors(), self.redis.pipeline() as pipe:
-            for index in (*_indexes(job), keys.FINISHED):
-                pipe.zrem(index, job.job_id)
-            pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
-            pipe.zrem(keys.CANCELLED, job.job_id)
-            pipe.zrem(keys.MIRROR_DUE, job.job_id)
-            pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), keys.edits(job.job_id))
-            pipe.execute()
+        removed = jobs.remove(job)
+        names = [
+            keys.job(job.job_id),
+            keys.events(job.job_id),
+            keys.MIRROR_DUE,
+            keys.mirror_states(job.job_id),
+            keys.mirror_failing(job.job_id),
+            keys.WEBHOOKS_DUE,
+            keys.webhooks(job.job_id),
+            keys.edits(job.job_id),
+            keys.FINISHED,
+            keys.CANCELLED,
+            *_indexes(job),
+        ]
+        last_state = removed.dumps() if tell_mirror else ""
+        with redis_errors():
+            outcome = self._forget(names, [job.seq, job.job_id, last_state, outbox.STATES_TTL_S])
+        if outcome == "conflict":
+            raise JobConflict("The job has begun again.")
 
     # --- many jobs ------------------------------------------------------------------------------------------------
 

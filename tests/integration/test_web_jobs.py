@@ -188,8 +188,8 @@ def test_a_cursor_that_is_none_of_ours_is_refused_or_harmless(web: Web, cursor: 
 def test_a_cancelled_job_stays_cancelled_and_its_files_are_asked_to_go(web: Web) -> None:
     job_id = web.submit()
 
-    answer = web.http.delete(f"/api/v1/analysis/{job_id}")
-    again = web.http.delete(f"/api/v1/analysis/{job_id}")
+    answer = web.http.post(f"/api/v1/analysis/{job_id}/cancel")
+    again = web.http.post(f"/api/v1/analysis/{job_id}/cancel")
 
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
     assert answer.json()["error"]["code"] == "CANCELLED"

@@ -341,7 +341,7 @@ function jobItem(job) {
 const asked = () => new URLSearchParams(location.search).get("job");
 
 $("submit-form").addEventListener("submit", submit);
-$("cancel").addEventListener("click", () => change("", "DELETE"));
+$("cancel").addEventListener("click", () => change("/cancel", "POST"));
 $("retry").addEventListener("click", () => change("/retry", "POST"));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
