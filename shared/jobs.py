@@ -74,6 +74,7 @@ class Job:
     chat_ref: str | None = None
     callback_url: str | None = None
     options: Options = field(default_factory=Options)
+    metadata: dict[str, str] = field(default_factory=dict)  # the user's own
     status: JobStatus = JobStatus.QUEUED
     attempt: int = 1
     started_at: str | None = None

@@ -1,12 +1,15 @@
 """What the outside sees of a job: the API's object, the events, the mirror, the webhooks."""
 
+from dataclasses import asdict
 from typing import Any
 
 from shared.jobs import Job, utc_now
+from shared.redaction import without_secrets
 from shared.stages import STAGES, TERMINAL
 
 API = "/api/v1/analysis"
 TOTAL_STAGES = len(STAGES)
+LOCAL = "file:"  # what names a file of the media folder
 
 
 def progress_of(job: Job) -> dict[str, Any]:
@@ -28,6 +31,10 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
         "job_id": job.job_id,
         "video_id": job.video_id,
         "url": job.url,
+        "chat_url": f"{LOCAL}{job.chat_ref}" if job.chat_ref is not None else None,
+        "callback_url": without_secrets(job.callback_url) if job.callback_url is not None else None,
+        "options": _options_of(job),
+        "metadata": job.metadata,
         "status": job.status.value,
         "attempt": job.attempt,
         "created_at": job.created_at,
@@ -50,6 +57,11 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
     }
 
 
+def _options_of(job: Job) -> dict[str, Any]:
+    """As they can be submitted again."""
+    return asdict(job.options) | {"join": [f"{LOCAL}{name}" for name in job.options.join]}
+
+
 def event_of(job: Job) -> dict[str, Any]:
     """The data of one server-sent event; the hub adds connection_id and update_count for each client."""
     event: dict[str, Any] = {
@@ -57,6 +69,7 @@ def event_of(job: Job) -> dict[str, Any]:
         "job_id": job.job_id,
         "status": job.status.value,
         "progress": progress_of(job),
+        "metadata": job.metadata,
         "timestamp": job.updated_at or utc_now(),
     }
     if job.results is not None and job.is_terminal:

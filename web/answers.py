@@ -9,6 +9,7 @@ from shared.errors import ErrorType
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
 from shared.stages import STAGES, JobStatus
+from web.submitted import JobOptionsSchema, Metadata
 
 STATUSES = [status.value for status in JobStatus]
 S = TypeVar("S", bound=type[Schema])
@@ -173,6 +174,10 @@ class JobSchema(Schema):
     job_id = fields.String()
     video_id = fields.String(allow_none=True)
     url = fields.String()
+    chat_url = _text("`file:NAME` of the chat file that was submitted.", allow_none=True)
+    callback_url = _text("Where webhooks go; what looks like a secret in it is shown as ***.", allow_none=True)
+    options = fields.Nested(JobOptionsSchema)
+    metadata = Metadata()
     status = fields.String(validate=validate.OneOf(STATUSES))
     attempt = fields.Integer()
     created_at = fields.String(metadata={"format": "date-time"})
@@ -266,6 +271,7 @@ class ResultsSchema(Schema):
     """What a job found."""
 
     job_id = fields.String()
+    metadata = Metadata()
     video = fields.Nested(VideoSchema, allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
     tuned_on_verdicts = fields.Integer(
@@ -299,6 +305,7 @@ class EventSchema(Schema):
     job_id = fields.String()
     status = fields.String(validate=validate.OneOf(STATUSES))
     progress = fields.Nested(ProgressSchema)
+    metadata = Metadata()
     timestamp = fields.String(metadata={"format": "date-time"})
     connection_id = fields.String()
     update_count = fields.Integer()

@@ -1,6 +1,5 @@
 """What people say about highlights: verdicts, titles, borders."""
 
-import unicodedata
 from math import inf
 from typing import Any
 
@@ -12,6 +11,7 @@ from shared.feedback import BAD, GOOD, Features, features_of
 from shared.files import FEATURES
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
+from shared.text import is_plain
 from web.answers import HighlightSchema
 from web.auth import own_job
 from web.blueprints import blueprint
@@ -20,7 +20,6 @@ from web.edited_files import highlights_of
 from web.files import require_completed
 
 MAX_TITLE = 200
-_NOT_TEXT = {"Cc", "Cs"}  # control characters, and halves of characters that can't be written as UTF-8
 blp = blueprint("feedback", "What people say about highlights.")
 
 
@@ -29,7 +28,7 @@ class Title(fields.String):
 
     def _deserialize(self, value: object, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401
         line = " ".join(super()._deserialize(value, *args, **kwargs).split())
-        if any(unicodedata.category(character) in _NOT_TEXT for character in line):
+        if not is_plain(line):
             raise ValidationError("Must be text without control characters.")
         return line
 

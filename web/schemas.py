@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from shared.jobs import PRIORITIES
 from shared.stages import JobStatus
 from web.languages import LANGUAGES
+from web.submitted import Metadata
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
@@ -168,6 +169,7 @@ class SubmissionSchema(Schema):
         validate=validate.Length(1, MAX_TEXT),
         metadata={"description": "Where the job's webhooks go (https; Standard Webhooks)."},
     )
+    metadata = Metadata(load_default=dict)
     options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))
 
 

@@ -45,6 +45,7 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         chat_ref=chat_ref,
         callback_url=_callback_url(body["callback_url"], config),
         options=options,
+        metadata=body["metadata"],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from shared.jobs import Job
+from shared.redaction import without_secrets
 from shared.redis import keys
 from shared.stages import TERMINAL, JobStatus
 
@@ -54,5 +55,10 @@ def new_record(job: Job, event: str) -> dict[str, Any]:
 def deliveries(client: redis.Redis, job_id: str) -> list[dict[str, Any]]:
     """The events of a job and what became of them, oldest first."""
     records = [json.loads(text) for text in client.hvals(keys.webhooks(job_id))]
-    shown = [{name: value for name, value in record.items() if name != "job"} for record in records]
+    shown = [_shown(record) for record in records]
     return sorted(shown, key=lambda record: (record["created_at"], record["id"]))
+
+
+def _shown(record: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in record.items() if name != "job"}
+    return shown | {"url": without_secrets(record["url"])}

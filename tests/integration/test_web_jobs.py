@@ -11,6 +11,7 @@ from shared import jobs
 from shared.errors import UnsupportedFormat
 from shared.jobs import utc_now
 from shared.stages import STAGES
+from tests.described import Description
 from tests.integration.conftest import Web
 
 MANY = httpx.Limits(max_connections=200)
@@ -118,6 +119,26 @@ def test_a_crowd_waits_and_is_answered(web: Web) -> None:
         answers = list(pool.map(lambda _: http.get(f"/api/v1/analysis/{job_id}").status_code, range(400)))
 
     assert set(answers) == {200}
+
+
+def test_a_job_shows_what_was_submitted(web: Web) -> None:
+    body: dict[str, Any] = {
+        "url": "file:demo.mp4",
+        "chat_url": "file:chat.txt",
+        "metadata": {"episode": "42", "Ort": "Köln"},
+        "options": {"highlights": 3, "join": ["file:b.mp4"], "clips": "vertical"},
+    }
+
+    job = post(web, body).json()
+
+    assert {name: job[name] for name in ("url", "chat_url", "metadata")} == {
+        name: body[name] for name in ("url", "chat_url", "metadata")
+    }
+    assert job["options"].items() >= body["options"].items()
+    assert job["callback_url"] is None
+    again = post(web, {**body, "options": job["options"]})
+    assert (again.status_code, again.json()["job_id"]) == (200, job["job_id"])
+    Description(web.http).check("Job", job)
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------

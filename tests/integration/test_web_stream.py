@@ -74,7 +74,7 @@ def test_every_event_carries_the_documented_members(web: Web, job_id: str, worke
         story += rest(events)
 
     data = [event.json() for event in story]
-    wanted = {"event", "job_id", "status", "progress", "timestamp", "connection_id", "update_count"}
+    wanted = {"event", "job_id", "status", "progress", "metadata", "timestamp", "connection_id", "update_count"}
     assert all(set(each) >= wanted for each in data)
     assert [each["event"] for each in data] == kinds(story)
     assert {each["job_id"] for each in data} == {job_id}
