@@ -6,26 +6,29 @@ from typing import Any
 from shared.jobs import Job, utc_now
 from shared.redaction import without_secrets
 from shared.stages import STAGES, TERMINAL
+from shared.waiting import Waiting, waiting_of
 
 API = "/api/v1/analysis"
 TOTAL_STAGES = len(STAGES)
 LOCAL = "file:"  # what names a file of the media folder
 
 
-def progress_of(job: Job) -> dict[str, Any]:
-    """The member `progress` of every answer about a job."""
+def progress_of(job: Job, *, waiting: Waiting | None = None) -> dict[str, Any]:
+    """The member `progress` of every answer about a job. waiting: as it is known now, else as the job's state tells."""
+    waits = waiting or waiting_of(job, job.updated_at)
     return {
         "percentage": job.percentage,
         "current_stage": job.stage,
         "stages_completed": len(job.stages_done),
         "total_stages": TOTAL_STAGES,
         "estimated_completion_seconds": job.eta_seconds,
+        "waiting": waits.as_dict() if waits else None,
         "stage_progress": {stage.name: job.stage_progress.get(stage.name, 0.0) for stage in STAGES},
     }
 
 
-def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
-    """The job as the contract's section 4 has it. base_url makes the links absolute."""
+def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) -> dict[str, Any]:
+    """The job as the contract's section 4 has it. base_url makes the links absolute.  waiting: as for `progress_of`."""
     self_url = f"{base_url}{API}/{job.job_id}"
     return {
         "job_id": job.job_id,
@@ -41,7 +44,7 @@ def job_view(job: Job, *, base_url: str = "") -> dict[str, Any]:
         "updated_at": job.updated_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "progress": progress_of(job),
+        "progress": progress_of(job, waiting=waiting),
         "video": job.video.as_dict() if job.video else None,
         "results": job.results,
         "error": job.error.as_dict() if job.error else None,

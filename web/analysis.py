@@ -10,13 +10,14 @@ from shared import jobs
 from shared.errors import InvalidRequest, JobConflict
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
-from shared.representations import job_view, progress_of
+from shared.representations import progress_of
 from shared.stages import JobStatus
 from tasks import pipeline
 from web.answers import JobSchema, JobsSchema, StatusSchema, WebhookSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.dependencies import dependencies
+from web.job_views import views, waits_now
 from web.removal import remove_now
 from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import digest, new_job
@@ -33,7 +34,8 @@ log = logger("klipstream.web")
 
 def job_response(job: Job, status: int) -> Response:
     """The job as JSON, with its address in `Location` where it was made or changed."""
-    response = jsonify(job_view(job))
+    (view,) = views(dependencies().store, [job])
+    response = jsonify(view)
     response.status_code = status
     if status != 200 or request.method == "POST":
         response.headers["Location"] = url_for("analysis.job", job_id=job.job_id)
@@ -82,8 +84,11 @@ def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)
     error = found.error.as_dict() if found.error else None
-    response = jsonify(status=found.status.value, progress=progress_of(found), error=error)
-    response.set_etag(f"{found.job_id}-{found.seq}")
+    (waiting,) = waits_now(dependencies().store, [found])
+    response = jsonify(status=found.status.value, progress=progress_of(found, waiting=waiting), error=error)
+    # Others that go first move a waiting job on without a change of its own.
+    place = f"-{waiting.reason}{waiting.position or ''}" if waiting else ""
+    response.set_etag(f"{found.job_id}-{found.seq}{place}")
     response.headers["Cache-Control"] = "no-cache"
     return response.make_conditional(request)
 
@@ -153,4 +158,4 @@ def list_jobs(query: dict[str, Any]) -> Response:
         )
     except ValueError:
         raise InvalidRequest(errors={"cursor": ["Must be the next_cursor of the page before."]}) from None
-    return jsonify(jobs=[job_view(found) for found in page.jobs], next_cursor=page.next_cursor)
+    return jsonify(jobs=views(dependencies().store, page.jobs), next_cursor=page.next_cursor)

@@ -9,7 +9,8 @@ from shared.errors import ErrorType
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
 from shared.stages import STAGES, JobStatus
-from web.submitted import JobOptionsSchema, Metadata
+from web.job_parts import JobOptionsSchema, WaitingSchema
+from web.metadata import Metadata
 
 STATUSES = [status.value for status in JobStatus]
 S = TypeVar("S", bound=type[Schema])
@@ -94,6 +95,7 @@ class ProgressSchema(Schema):
     stages_completed = fields.Integer()
     total_stages = fields.Integer()
     estimated_completion_seconds = fields.Integer(allow_none=True)
+    waiting = fields.Nested(WaitingSchema, allow_none=True)
     stage_progress = fields.Nested(StageProgressSchema)
 
 

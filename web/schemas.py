@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from shared.jobs import PRIORITIES
 from shared.stages import JobStatus
 from web.languages import LANGUAGES
-from web.submitted import Metadata
+from web.metadata import Metadata
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400

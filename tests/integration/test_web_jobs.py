@@ -253,6 +253,27 @@ def test_a_job_for_which_there_is_no_room_yet_waits_before_the_queue(web: Web) -
     assert web.http.get("/api/v1/queues").json()["queues"]["download"]["waiting"] == 5
 
 
+def test_a_waiting_job_says_what_it_waits_for_and_its_place(web: Web) -> None:
+    ids = [web.submit(f"file:{number}.mp4") for number in range(6)]
+    path = f"/api/v1/analysis/{ids[-1]}"
+
+    waits = [web.http.get(f"/api/v1/analysis/{job_id}").json()["progress"]["waiting"] for job_id in ids]
+    status = web.http.get(f"{path}/status")
+    for job_id in ids[2:5]:
+        web.http.post(f"/api/v1/analysis/{job_id}/cancel")
+    moved = web.http.get(f"{path}/status", headers={"If-None-Match": status.headers["ETag"]})
+
+    assert [(one["reason"], one["position"]) for one in waits] == [
+        *[("worker", None)] * 2,
+        *[("turn", place) for place in (1, 2, 3, 4)],
+    ]
+    assert status.json()["progress"]["waiting"] == waits[-1]
+    assert (moved.status_code, moved.json()["progress"]["waiting"]["position"]) == (200, 1)
+    listed = {job["job_id"]: job["progress"]["waiting"] for job in web.http.get("/api/v1/jobs").json()["jobs"]}
+    assert listed[ids[-1]]["text"] == "Waiting, next in turn"
+    Description(web.http).check("Job", web.http.get(path).json())
+
+
 def test_a_failed_job_shows_its_error_with_stage_and_attempt(web: Web) -> None:
     job_id = web.submit()
     fail(web, job_id)

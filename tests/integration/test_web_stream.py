@@ -85,6 +85,15 @@ def test_every_event_carries_the_documented_members(web: Web, job_id: str, worke
     assert story[0].retry == 3000
 
 
+def test_a_stream_begins_with_the_place_in_the_queue(web: Web) -> None:
+    ids = [web.submit(f"file:{number}.mp4") for number in range(5)]
+
+    with followed(web, ids[-1]) as events:
+        begins = [next(events).json(), next(events).json()]
+
+    assert [event["progress"]["waiting"]["position"] for event in begins] == [3, 3]
+
+
 def test_the_stream_is_one_that_browsers_and_proxies_pass_on(web: Web, job_id: str) -> None:
     with web.http.stream("GET", f"/api/v1/analysis/{job_id}/stream") as answer:
         headers = answer.headers

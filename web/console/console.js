@@ -197,7 +197,8 @@ function showProgress({ status, progress }) {
   const percent = progress.percentage.toFixed(progress.percentage % 1 ? 1 : 0);
   const eta = progress.estimated_completion_seconds;
   const rest = eta === null || TERMINAL.has(status) ? "" : `, about ${clock(eta)} left`;
-  $("job-status").textContent = TERMINAL.has(status) ? STATUS[status] : `${STATUS[status] ?? status}: ${percent} %${rest}`;
+  const doing = progress.waiting?.text ?? STATUS[status] ?? status;
+  $("job-status").textContent = TERMINAL.has(status) ? doing : `${doing}: ${percent} %${rest}`;
   $("total").value = progress.percentage;
   $("cancel").hidden = TERMINAL.has(status);
   $("retry").hidden = status !== "failed" && status !== "cancelled";

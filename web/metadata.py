@@ -1,10 +1,9 @@
-"""What a job shows of its submission, and the text pairs that a submission may bring."""
+"""The text pairs that a submission may bring."""
 
 from collections.abc import Mapping
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
-from shared.jobs import PRIORITIES
 from shared.text import is_plain
 
 MAX_PAIRS = 20
@@ -51,22 +50,3 @@ def check_value(text: object) -> None:
     """Raises ValidationError."""
     if not isinstance(text, str) or len(text) > MAX_VALUE or not is_plain(text):
         raise ValidationError(f"A value must be text of at most {MAX_VALUE} characters, without control characters.")
-
-
-class JobOptionsSchema(Schema):
-    """How the job is done: every option, those that were left out with their defaults."""
-
-    video = fields.String(required=True, validate=validate.OneOf(["clips", "full", "none"]))
-    highlights = fields.Integer(required=True)
-    language = fields.String(required=True)
-    transcriber = fields.String(
-        required=True, allow_none=True, validate=validate.OneOf(["auto", "deepgram", "whisper", "none"])
-    )
-    audio_track = fields.Integer(required=True, allow_none=True)
-    clips = fields.Raw(
-        required=True, metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}]}
-    )
-    learn = fields.Boolean(required=True)
-    chat_offset_seconds = fields.Float(required=True)
-    priority = fields.String(required=True, validate=validate.OneOf(PRIORITIES))
-    join = fields.List(fields.String(), required=True, metadata={"description": "`file:NAME` of each further part."})
