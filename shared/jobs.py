@@ -136,7 +136,7 @@ def iso_of_ms(milliseconds: float) -> str:
 
 def ms_of(moment: str) -> int:
     """Milliseconds after 1970."""
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def utc_now() -> str:

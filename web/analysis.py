@@ -1,4 +1,4 @@
-"""Jobs: submit, look, list, cancel, retry."""
+"""Jobs: submit, look, cancel, retry, remove."""
 
 from functools import partial
 from typing import Any
@@ -7,19 +7,18 @@ from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import jobs
-from shared.errors import InvalidRequest, JobConflict
+from shared.errors import JobConflict
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
 from shared.representations import progress_of
-from shared.stages import JobStatus
 from tasks import pipeline
-from web.answers import JobSchema, JobsSchema, StatusSchema, WebhookSchema
+from web.answers import JobSchema, StatusSchema, WebhookSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
 from web.dependencies import dependencies
 from web.job_views import views, waits_now
 from web.removal import remove_now
-from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
+from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
@@ -141,21 +140,3 @@ def _change(job_id: str, transition: Any, *, max_active: int | None = None) -> J
         return dependencies().store.change(job_id, partial(transition, now=utc_now()), max_active=max_active)
     except Refused as error:
         raise JobConflict(str(error)) from None
-
-
-@blp.route("/api/v1/jobs")
-@blp.arguments(JobsQuerySchema, location="query")
-@blp.response(200, JobsSchema)
-def list_jobs(query: dict[str, Any]) -> Response:
-    """Your jobs, newest first, a page at a time."""
-    try:
-        page = dependencies().store.page(
-            owner(),
-            status=JobStatus(query["status"]) if query["status"] else None,
-            video_id=query["video_id"],
-            limit=query["limit"],
-            cursor=query["cursor"],
-        )
-    except ValueError:
-        raise InvalidRequest(errors={"cursor": ["Must be the next_cursor of the page before."]}) from None
-    return jsonify(jobs=views(dependencies().store, page.jobs), next_cursor=page.next_cursor)

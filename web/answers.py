@@ -200,10 +200,14 @@ class JobSchema(Schema):
 
 @whole
 class JobsSchema(Schema):
-    """A page of jobs, newest first."""
+    """A page of jobs."""
 
     jobs = fields.List(fields.Nested(JobSchema))
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = _text("Of the next page; null: this is the last one.", allow_none=True)
+    total = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Of all pages; null where counting would mean to read more than 500 jobs."},
+    )
 
 
 @whole

@@ -13,6 +13,7 @@ from web import (
     files,
     headers,
     limits,
+    lists,
     metrics,
     ops,
     problems,
@@ -24,7 +25,7 @@ from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
 
-BLUEPRINTS = (analysis.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
+BLUEPRINTS = (analysis.blp, lists.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
 
 
 def build_app(config: Settings) -> Flask:

@@ -5,7 +5,7 @@ Jobs, written by `store`:
     lease:ID                  token of whoever works on it, expires when that process stops renewing
     events:ID                 stream of the job's events; the entries' ids are the ids of server-sent events
     channel:ID                pub/sub channel of the same, in flask-sse's message format
-    index:OWNER[:status:S|:video:V]  newest first by creation time in ms, for the lists
+    index:OWNER[:status:S|:video:V|:source:D|:channel:D|:metadata:D]  by creation time in ms, for the lists. D: digests
     active, active:OWNER      ids of jobs that are not finished
     running:OWNER:FP          an unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
@@ -100,11 +100,13 @@ def idempotency(owner: str, key_hash: str) -> str:
     return f"{PREFIX}idem:{owner}:{key_hash}"
 
 
-def index(owner: str, *, status: str | None = None, video_id: str | None = None) -> str:
-    """All jobs of the owner, or those of a status, or those of a video."""
+def index(owner: str, *, status: str | None = None, video_id: str | None = None, about: str | None = None) -> str:
+    """All jobs of the owner, or those of a status, or those of a video, or those `about` something else."""
     name = f"{PREFIX}index:{owner}"
     if video_id is not None:
         return f"{name}:video:{video_id}"
+    if about is not None:
+        return f"{name}:{about}"
     return name if status is None else f"{name}:status:{status}"
 
 

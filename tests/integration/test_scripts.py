@@ -76,7 +76,7 @@ def change(
         10,
         2_000,
     ]
-    arguments += ["status", event, "record", *LIMITS, "me", "same", "", "", ""]
+    arguments += ["status", event, "record", *LIMITS, "me", "same", "", "", "", 0]
     return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES], arguments))
 
 

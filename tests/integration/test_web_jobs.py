@@ -185,12 +185,45 @@ def test_a_list_can_be_narrowed(web: Web) -> None:
     failed, waiting = web.submit("file:a.mp4"), web.submit("file:b.mp4")
     fail(web, failed)
 
-    def listed(**params: str) -> list[str]:
+    def listed(**params: str | list[str]) -> list[str]:
         return [job["job_id"] for job in web.http.get("/api/v1/jobs", params=params).json()["jobs"]]
 
     assert listed(status="failed") == [failed]
     assert listed(video_id="file:b.mp4") == [waiting]
     assert listed(video_id="file:b.mp4", status="failed") == []
+    assert listed(status="failed,queued", sort="created_at") == [failed, waiting]
+    assert listed(status=["failed", "queued"]) == [waiting, failed]
+    assert listed(source="local", q="A.MP") == [failed]
+    marked = web.submit("file:c.mp4", metadata={"team": "clips", "episode": "4:2"})
+    assert listed(metadata=["team:clips", "episode:4:2"]) == [marked]
+    assert listed(metadata="team:clips", channel="nobody") == []
+    moment = web.http.get(f"/api/v1/analysis/{waiting}").json()["created_at"]
+    assert listed(created_after=moment, q="b.mp4") == [waiting]
+    assert listed(created_before=moment, q="b.mp4") == []
+    page = web.http.get("/api/v1/jobs", params={"status": "queued", "limit": 1})
+    assert page.json()["total"] == 2
+    Description(web.http).check_answer("/api/v1/jobs", page)
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"status": "failed,slow"}, "status"),
+        ({"source": "youtube"}, "source"),
+        ({"metadata": "team"}, "metadata"),
+        ({"metadata": ":x"}, "metadata"),
+        ({"metadata": ["a:b"] * 21}, "metadata"),
+        ({"created_after": "yesterday"}, "created_after"),
+        ({"sort": "name"}, "sort"),
+        ({"q": ""}, "q"),
+        ({"limit": 101}, "limit"),
+    ],
+)
+def test_a_wrong_filter_is_named(web: Web, params: dict[str, Any], field: str) -> None:
+    answer = web.http.get("/api/v1/jobs", params=params)
+
+    assert answer.status_code == 422
+    assert [name.partition(".")[0] for name in answer.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("cursor", ["x", "1", "-", "²-a", "9" * 90 + "-x" * 10, "0-"])
