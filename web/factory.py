@@ -7,6 +7,7 @@ from shared.settings import Settings
 from web import (
     analysis,
     auth,
+    batch,
     deliveries,
     dependencies,
     feedback,
@@ -25,7 +26,7 @@ from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
 
-BLUEPRINTS = (analysis.blp, lists.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
+BLUEPRINTS = (analysis.blp, batch.blp, lists.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
 
 
 def build_app(config: Settings) -> Flask:

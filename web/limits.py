@@ -16,12 +16,12 @@ from web.auth import is_api_call, owner_of_request
 from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
 
-SUBMIT_ENDPOINT = "analysis.submit"
+SUBMIT_ENDPOINTS = frozenset({"analysis.submit", "batch.submit_all"})
 EXTENSION = "klipstream-limiter"
 
 
 def _is_submission() -> bool:
-    return request.endpoint == SUBMIT_ENDPOINT
+    return request.endpoint in SUBMIT_ENDPOINTS
 
 
 def _rate() -> str:
