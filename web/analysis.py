@@ -15,6 +15,7 @@ from tasks import pipeline
 from web.answers import JobSchema, StatusSchema, WebhookSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
+from web.conditional import ETAG, NOT_CHANGED
 from web.dependencies import dependencies
 from web.job_views import views, waits_now
 from web.removal import remove_now
@@ -77,8 +78,8 @@ def job(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
-@blp.response(200, StatusSchema, headers={"ETag": {"schema": {"type": "string"}}})
-@blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.")
+@blp.response(200, StatusSchema, headers=ETAG)
+@blp.alt_response(304, description=NOT_CHANGED)
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)

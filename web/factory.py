@@ -8,11 +8,13 @@ from web import (
     analysis,
     auth,
     batch,
+    compression,
     deliveries,
     dependencies,
     feedback,
     files,
     headers,
+    idempotency,
     limits,
     lists,
     metrics,
@@ -49,11 +51,13 @@ def build_app(config: Settings) -> Flask:
     app.url_map.strict_slashes = False
     own = dependencies.Dependencies(config)
     dependencies.install(app, own)
-    # The order is that of the checks before a request: headers, metrics, limits, keys.
+    # The order is that of the checks before a request: headers, metrics, limits, keys, idempotency.
+    compression.register(app)
     headers.register(app, config)
     metrics.register(app, own)
     limits.register(app, config, own)
     auth.register(app)
+    idempotency.register(app)
     _register_api(app)
     app.register_blueprint(pages)
     problems.register(app)

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
-from flask import Response, jsonify
+from flask import jsonify
+from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import InvalidRequest
 from shared.redis.lists import END_MS, Wanted
@@ -11,6 +12,7 @@ from shared.stages import JobStatus
 from web.answers import JobsSchema
 from web.auth import owner
 from web.blueprints import blueprint
+from web.conditional import ETAG, NOT_CHANGED, conditional
 from web.dependencies import dependencies
 from web.job_views import views
 from web.schemas import JobsQuerySchema
@@ -37,8 +39,9 @@ class Query(TypedDict):
 
 @blp.route("/api/v1/jobs")
 @blp.arguments(JobsQuerySchema, location="query")
-@blp.response(200, JobsSchema)
-def list_jobs(query: Query) -> Response:
+@blp.response(200, JobsSchema, headers=ETAG)
+@blp.alt_response(304, description=NOT_CHANGED)
+def list_jobs(query: Query) -> AnyResponse:
     """Your jobs, a page at a time.
 
     All that is asked for has to hold. A page may have fewer jobs than `limit`, even none, and still have a
@@ -49,7 +52,7 @@ def list_jobs(query: Query) -> Response:
         page = store.lists.page(_wanted(query), limit=query["limit"], cursor=query["cursor"])
     except ValueError:
         raise InvalidRequest(errors={"cursor": ["Must be the next_cursor of the page before."]}) from None
-    return jsonify(jobs=views(store, page.jobs), next_cursor=page.next_cursor, total=page.total)
+    return conditional(jsonify(jobs=views(store, page.jobs), next_cursor=page.next_cursor, total=page.total))
 
 
 def _wanted(query: Query) -> Wanted:

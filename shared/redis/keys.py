@@ -10,6 +10,7 @@ Jobs, written by `store`:
     running:OWNER:FP          an unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:HASH           Idempotency-Key -> job and body
+    idem-answer:OWNER:HASH    Idempotency-Key of another POST -> what was answered; empty while it is carried out
     cancelled                 cancelled jobs whose files are still there, by the time they ended
     retries                   how often stages were tried again, by STAGE:CODE
 Whose turn it is, see `admission`:
@@ -98,6 +99,11 @@ def running(owner: str, fingerprint: str) -> str:
 def idempotency(owner: str, key_hash: str) -> str:
     """What was answered under an Idempotency-Key. key_hash: its digest in hexadecimal."""
     return f"{PREFIX}idem:{owner}:{key_hash}"
+
+
+def idempotent_answer(owner: str, key_hash: str) -> str:
+    """What was answered to a POST that makes no job. key_hash: of its path and Idempotency-Key."""
+    return f"{PREFIX}idem-answer:{owner}:{key_hash}"
 
 
 def index(owner: str, *, status: str | None = None, video_id: str | None = None, about: str | None = None) -> str:
