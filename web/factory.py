@@ -21,6 +21,7 @@ from web import (
     ops,
     problems,
     stream,
+    tokens,
 )
 from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
@@ -28,7 +29,17 @@ from web.pages import pages
 from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
 
-BLUEPRINTS = (analysis.blp, batch.blp, lists.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
+BLUEPRINTS = (
+    analysis.blp,
+    batch.blp,
+    lists.blp,
+    stream.blp,
+    files.blp,
+    feedback.blp,
+    deliveries.blp,
+    tokens.blp,
+    ops.blp,
+)
 
 
 def build_app(config: Settings) -> Flask:

@@ -43,6 +43,7 @@ Of the whole deployment:
     transcribed:DAY           hours of sound sent to a paid service
     reaper:last, :grace, :outage  the reaper's clock
     ready:HOST                written to see whether writing works
+    token:secret              what all web processes sign the tokens of jobs with
     limit/...                 flask-limiter's counters
 """
 
@@ -63,6 +64,7 @@ BREAKER = PREFIX + "breaker:"
 REAPER_LAST = PREFIX + "reaper:last"
 REAPER_GRACE = PREFIX + "reaper:grace"
 REAPER_OUTAGE = PREFIX + "reaper:outage"
+TOKEN_SECRET = PREFIX + "token:secret"
 LIMIT = PREFIX + "limit"
 
 
