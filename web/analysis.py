@@ -18,6 +18,7 @@ from web.blueprints import blueprint
 from web.conditional import ETAG, NOT_CHANGED
 from web.dependencies import dependencies
 from web.job_views import views, waits_now
+from web.reachable import check_within_reach
 from web.removal import remove_now
 from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import digest, new_job
@@ -57,6 +58,7 @@ def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any])
     """
     own = dependencies()
     wanted = new_job(body, owner=owner(), config=own.config)
+    check_within_reach(wanted, own.config)
     created = own.store.create(
         wanted,
         max_active=own.config.max_active_jobs_per_key,

@@ -16,6 +16,7 @@ from web.auth import owner
 from web.blueprints import blueprint, flat
 from web.dependencies import dependencies
 from web.job_views import views
+from web.reachable import check_within_reach
 from web.request_body import LONG_BODIES
 from web.schemas import SubmissionHeadersSchema, SubmissionSchema
 from web.submission import digest, new_job
@@ -113,8 +114,10 @@ def _created(item: object, default_key: str | None) -> Created:
     except ValidationError as error:
         raise InvalidRequest(errors=flat(error.normalized_messages())) from None
     force, key = body.pop("force"), body.pop("idempotency_key") or default_key
+    wanted = new_job(body, owner=owner(), config=own.config)
+    check_within_reach(wanted, own.config)
     created = own.store.create(
-        new_job(body, owner=owner(), config=own.config),
+        wanted,
         max_active=own.config.max_active_jobs_per_key,
         idempotency_key=key,
         body_hash=digest(body),
