@@ -19,6 +19,8 @@ MAX_DEATHS = 3  # of the process working on one stage
 MAX_KEPT_RETRIES = 50
 PRIORITIES = ("normal", "low")
 SAME_WAIT_S = 60.0  # a stage that meets the same obstacle so soon after its wait has been waiting all the time
+STARTED = "job.started"
+EVENTS = (STARTED, *(f"job.{status.value}" for status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)))
 RESULTS_PATH = "/api/v1/analysis/{job_id}"
 
 
@@ -73,6 +75,7 @@ class Job:
     video_id: str | None = None
     chat_ref: str | None = None
     callback_url: str | None = None
+    callback_events: tuple[str, ...] = ()  # those of EVENTS that are told; none: all
     options: Options = field(default_factory=Options)
     metadata: dict[str, str] = field(default_factory=dict)  # the user's own
     status: JobStatus = JobStatus.QUEUED
@@ -116,8 +119,8 @@ class Job:
         record = {name: value for name, value in record.items() if name in known}
         record["status"] = JobStatus(record["status"])
         record["options"] = Options.of(record["options"])
-        for name in ("stages_done", "warnings"):
-            record[name] = tuple(record[name])
+        for name in ("stages_done", "warnings", "callback_events"):
+            record[name] = tuple(record.get(name, ()))
         record["retries"] = tuple(map(RetryRecord.of, record["retries"]))
         for name, kind in (("video", Video), ("error", JobError)):
             record[name] = kind.of(record[name]) if record.get(name) else None

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from shared.jobs import Job, utc_now
+from shared.jobs import EVENTS, Job, utc_now
 from shared.redaction import without_secrets
 from shared.stages import STAGES, TERMINAL
 from shared.waiting import Waiting, waiting_of
@@ -36,6 +36,7 @@ def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) ->
         "url": job.url,
         "chat_url": f"{LOCAL}{job.chat_ref}" if job.chat_ref is not None else None,
         "callback_url": without_secrets(job.callback_url) if job.callback_url is not None else None,
+        "callback_events": list(job.callback_events or EVENTS) if job.callback_url is not None else [],
         "options": _options_of(job),
         "metadata": job.metadata,
         "status": job.status.value,

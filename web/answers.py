@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 from shared.errors import ErrorType
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
+from shared.jobs import EVENTS
 from shared.stages import STAGES, JobStatus
 from web.job_parts import JobOptionsSchema, WaitingSchema
 from web.metadata import Metadata
@@ -178,6 +179,9 @@ class JobSchema(Schema):
     url = fields.String()
     chat_url = _text("`file:NAME` of the chat file that was submitted.", allow_none=True)
     callback_url = _text("Where webhooks go; what looks like a secret in it is shown as ***.", allow_none=True)
+    callback_events = fields.List(
+        fields.String(validate=validate.OneOf(EVENTS)), metadata={"description": "What its webhooks tell."}
+    )
     options = fields.Nested(JobOptionsSchema)
     metadata = Metadata()
     status = fields.String(validate=validate.OneOf(STATUSES))
@@ -323,7 +327,7 @@ class EventSchema(Schema):
 class WebhookSchema(Schema):
     """The body of a webhook."""
 
-    type = fields.String(validate=validate.OneOf(["job.started", "job.completed", "job.failed", "job.cancelled"]))
+    type = fields.String(validate=validate.OneOf(EVENTS))
     timestamp = fields.String(metadata={"format": "date-time"})
     data = fields.Nested(JobSchema, metadata={"description": "The job, with absolute links."})
 

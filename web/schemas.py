@@ -5,7 +5,7 @@ from datetime import UTC
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from shared.jobs import PRIORITIES
+from shared.jobs import EVENTS, PRIORITIES
 from shared.stages import JobStatus
 from web.languages import LANGUAGES
 from web.metadata import MAX_PAIRS, Metadata, check_key, check_value
@@ -198,6 +198,15 @@ class SubmissionSchema(Schema):
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
         metadata={"description": "Where the job's webhooks go (https; Standard Webhooks)."},
+    )
+    callback_events = Names(
+        fields.String(validate=validate.OneOf(EVENTS)),
+        load_default=list,
+        validate=validate.Length(max=len(EVENTS)),
+        metadata={
+            "description": "What the webhooks tell; left out or empty: everything.",
+            "example": ["job.completed"],
+        },
     )
     metadata = Metadata(load_default=dict)
     options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from shared.errors import InvalidRequest, UnsupportedSource
-from shared.jobs import Job, Options, utc_now
+from shared.jobs import EVENTS, Job, Options, utc_now
 from shared.settings import Settings
 from shared.source_url import SourceRef, classify_url, split_address, without_space
 
@@ -44,6 +44,7 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         video_id=_video_id(source),
         chat_ref=chat_ref,
         callback_url=_callback_url(body["callback_url"], config),
+        callback_events=tuple(event for event in EVENTS if event in body["callback_events"]),
         options=options,
         metadata=body["metadata"],
     )

@@ -7,14 +7,19 @@ import json
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 
-from shared.jobs import Job
+from shared.errors import JobConflict, NotFound
+from shared.jobs import EVENTS, STARTED, Job, ms_of, utc_now
 from shared.redaction import without_secrets
 from shared.redis import keys
+from shared.redis.connection import redis_errors
 from shared.stages import TERMINAL, JobStatus
 
 MIRROR_EVERY_MS = 2_000  # between two sends of a job whose status stays the same
 MAX_STATES = 60
+MAX_TRIES = 50  # of one event, by hand too
+INTERNAL = frozenset({"job", "by_hand", "tries_before"})
 STATES_TTL_S = 48 * 3600
 TELL_LIMITS = (MAX_STATES, STATES_TTL_S, MIRROR_EVERY_MS)  # as tell.lua takes them
 
@@ -28,9 +33,9 @@ def webhook_event(old: Job, new: Job) -> str:
     """The event that this change means to the receiver of webhooks; empty when it means none."""
     if new.callback_url is None or old.status is new.status:
         return ""
-    if new.status in TERMINAL:
-        return f"job.{new.status.value}"
-    return "job.started" if old.status is JobStatus.QUEUED else ""
+    begins = old.status is JobStatus.QUEUED and new.status not in TERMINAL
+    event = STARTED if begins else f"job.{new.status.value}"
+    return event if event in (new.callback_events or EVENTS) else ""
 
 
 def event_id(job: Job, event: str) -> str:
@@ -39,7 +44,7 @@ def event_id(job: Job, event: str) -> str:
 
 
 def new_record(job: Job, event: str) -> dict[str, Any]:
-    """An event to be delivered; `job` is taken out when it was."""
+    """An event to be delivered. `job` stays as long as the job does, so that it can be sent again."""
     return {
         "id": event_id(job, event),
         "type": event,
@@ -60,5 +65,34 @@ def deliveries(client: redis.Redis, job_id: str) -> list[dict[str, Any]]:
 
 
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in record.items() if name != "job"}
+    shown = {name: value for name, value in record.items() if name not in INTERNAL}
     return shown | {"url": without_secrets(record["url"])}
+
+
+def replay(client: redis.Redis, job_id: str, delivery_id: str) -> dict[str, Any]:
+    """Make an event due again, with the same id and body, whatever came of it before; how it stands now.
+
+    Raises NotFound, JobConflict when it was tried too often or its body is not kept, DatabaseError.
+    """
+    name = keys.webhooks(job_id)
+    outcome: list[dict[str, Any]] = []
+
+    def write(pipe: Pipeline) -> None:
+        text = pipe.hget(name, delivery_id)
+        if text is None:
+            raise NotFound("The job has no such delivery.")
+        record = json.loads(str(text))
+        if "job" not in record:
+            raise JobConflict("The body of this event is not kept any more.")
+        if len(record["tries"]) >= MAX_TRIES:
+            raise JobConflict(f"This event has been tried {MAX_TRIES} times.")
+        now = utc_now()
+        record |= {"state": "pending", "next_try_at": now, "by_hand": True, "tries_before": len(record["tries"])}
+        pipe.multi()
+        pipe.hset(name, delivery_id, json.dumps(record))
+        pipe.zadd(keys.WEBHOOKS_DUE, {f"{job_id}/{delivery_id}": ms_of(now)})
+        outcome[:] = [_shown(record)]
+
+    with redis_errors():
+        client.transaction(write, name)
+    return outcome[0]

@@ -30,6 +30,8 @@ def submitted(config: Settings, **body: Any) -> Job:
         ({"url": "x" * 3000}, "url"),
         ({"url": "1", "extra": 1}, "extra"),
         ({"url": "1", "chat_url": 1}, "chat_url"),
+        ({"url": "1", "callback_events": ["job.eaten"]}, "callback_events"),
+        ({"url": "1", "callback_events": "job.failed"}, "callback_events"),
         ({"url": "1", "metadata": None}, "metadata"),
         ({"url": "1", "metadata": ["a"]}, "metadata"),
         ({"url": "1", "metadata": {"a": 1}}, "metadata"),
