@@ -22,6 +22,7 @@ from web import (
     problems,
     stream,
     tokens,
+    webhooks,
 )
 from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     feedback.blp,
     deliveries.blp,
     tokens.blp,
+    webhooks.blp,
     ops.blp,
 )
 

@@ -18,7 +18,7 @@ from web.auth import is_api_call, owner_of_request
 from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
 
-SUBMIT_ENDPOINTS = frozenset({"analysis.submit", "batch.submit_all"})
+SUBMIT_ENDPOINTS = frozenset({"analysis.submit", "batch.submit_all", "webhooks.ping"})
 EXTENSION = "klipstream-limiter"
 
 

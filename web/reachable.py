@@ -9,12 +9,14 @@ from shared.net.egress import public_addresses
 from shared.settings import Settings
 from shared.source_url import split_address
 
+PRIVATE = "Its address is a private one; ALLOW_PRIVATE_HOSTS does not list it."
+
 
 def check_within_reach(job: Job, config: Settings) -> None:
     """Raises InvalidRequest for files that are not in the media folder, and a callback to a private address."""
     errors = _missing_files(job, config.local_media_dir)
-    if job.callback_url is not None and not _may_be_called(job.callback_url, config.allow_private_hosts):
-        errors["callback_url"] = ["Its address is a private one; ALLOW_PRIVATE_HOSTS does not list it."]
+    if job.callback_url is not None and not may_be_called(job.callback_url, config.allow_private_hosts):
+        errors["callback_url"] = [PRIVATE]
     if errors:
         raise InvalidRequest(errors=errors)
 
@@ -44,7 +46,8 @@ def _is_there(folder: Path, name: str) -> bool:
         return False  # a name too long for the file system, a link that leads in a circle
 
 
-def _may_be_called(url: str, private_hosts: frozenset[str]) -> bool:
+def may_be_called(url: str, private_hosts: frozenset[str]) -> bool:
+    """Whether a callback may go there, as far as its name is known now."""
     host, port, _ = split_address(url)
     if f"{host}:{port}" in private_hosts:
         return True

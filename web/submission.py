@@ -43,7 +43,7 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         waiting_since=now,
         video_id=_video_id(source),
         chat_ref=chat_ref,
-        callback_url=_callback_url(body["callback_url"], config),
+        callback_url=None if body["callback_url"] is None else checked_callback(body["callback_url"], config),
         callback_events=tuple(event for event in EVENTS if event in body["callback_events"]),
         options=options,
         metadata=body["metadata"],
@@ -89,9 +89,8 @@ def _transcriber(asked: str | None, config: Settings) -> str | None:
     return asked
 
 
-def _callback_url(text: str | None, config: Settings) -> str | None:
-    if text is None:
-        return None
+def checked_callback(text: str, config: Settings) -> str:
+    """The address as it was given. Raises InvalidRequest when this server sends no webhooks there."""
     if config.webhook_secret is None:
         raise InvalidRequest(errors={"callback_url": ["This server sends no callbacks: WEBHOOK_SECRET is not set."]})
     try:

@@ -28,6 +28,7 @@ To be told to others, written with the job, see `outbox`:
     webhooks:due              JOB/EVENT of each event that is not delivered, by the time (ms) of the next try
     webhooks:job:ID           every event of the job by its id: what was answered
     webhooks:lock:JOB/EVENT   whose turn it is
+    webhooks:ping:ID, webhooks:pong:ID  an address to be tried, and what was answered; for seconds
 What people say about highlights, see `feedback`:
     edits:ID                  what was said about each highlight of a job, by its rank; goes with the job
     verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
@@ -166,6 +167,16 @@ def webhooks(job_id: str) -> str:
 def webhook_lock(member: str) -> str:
     """Whose turn it is to send an event. member: JOB/EVENT."""
     return f"{PREFIX}webhooks:lock:{member}"
+
+
+def webhook_ping(ping_id: str) -> str:
+    """The address that a ping goes to."""
+    return f"{PREFIX}webhooks:ping:{ping_id}"
+
+
+def webhook_pong(ping_id: str) -> str:
+    """What its receiver answered (a list of one)."""
+    return f"{PREFIX}webhooks:pong:{ping_id}"
 
 
 def sweep_lock(due: str) -> str:

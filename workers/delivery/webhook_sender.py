@@ -50,6 +50,11 @@ def payload(event: str, job: Job, *, created_at: str, base_url: str) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
+def ping_payload(now: str) -> str:
+    """The body of an event that only tries the receiver."""
+    return json.dumps({"type": "ping", "timestamp": now, "data": {}}, separators=(",", ":"))
+
+
 def _absolute(results: dict[str, Any] | None, base_url: str) -> dict[str, Any] | None:
     if results is None:
         return None
