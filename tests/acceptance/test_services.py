@@ -122,20 +122,6 @@ def test_the_files_are_in_the_bucket_and_in_no_machines_store(deployment: Deploy
     assert not list(deployment.folder.glob("*/work/*"))
 
 
-def test_a_ping_tries_the_receiver_from_where_webhooks_are_sent(deployment: Deployment, job: dict[str, Any]) -> None:
-    before = len(deployment.receiver.received)
-
-    answer = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": deployment.receiver.url()})
-    refused = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": "https://10.0.0.1/hook"})
-
-    assert (answer.status_code, answer.json()["status"]) == (200, 204)
-    Description(deployment.api.http).check_answer("/api/v1/webhooks/ping", answer)
-    (ping,) = [body for body in deployment.receiver.verified(SECRET)[before:] if body["type"] == "ping"]
-    assert ping["data"] == {}
-    assert answer.json()["id"] in {request.headers["webhook-id"] for request in deployment.receiver.received}
-    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["callback_url"])
-
-
 def test_the_row_showed_every_stage_in_order_and_100(deployment: Deployment, job: dict[str, Any]) -> None:
     row = row_of(deployment, job)
 
@@ -215,3 +201,17 @@ def test_a_removed_job_is_gone_from_bucket_and_rows(deployment: Deployment, job:
     assert not any(done["job_id"] in name for name in objects(deployment.gcs, BUCKET))
     wait_until(lambda: all(row.get("jobId") != done["job_id"] for row in deployment.convex.rows()), seconds=30)
     assert any(row.get("jobId") == job["job_id"] for row in deployment.convex.rows())
+
+
+def test_a_ping_tries_the_receiver_from_where_webhooks_are_sent(deployment: Deployment, job: dict[str, Any]) -> None:
+    before = len(deployment.receiver.received)
+
+    answer = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": deployment.receiver.url()})
+    refused = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": "https://10.0.0.1/hook"})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, 204)
+    Description(deployment.api.http).check_answer("/api/v1/webhooks/ping", answer)
+    (ping,) = [body for body in deployment.receiver.verified(SECRET)[before:] if body["type"] == "ping"]
+    assert ping["data"] == {}
+    assert answer.json()["id"] in {request.headers["webhook-id"] for request in deployment.receiver.received}
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["callback_url"])
