@@ -63,11 +63,11 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         found = found_in(read_chat(given.chat), given.words, count=given.count, folder=Path(folder))
     for one in found.highlights:
-        when = f"{_clock(one['start_seconds'])} - {_clock(one['peak_seconds'])} - {_clock(one['end_seconds'])}"
-        print(f"\n{one['rank']:>2}  {when}  {one['score']:.3f}  {one['emotion'] or '-'}  {one['title']}")
-        print("    " + " ".join(one["reasons"]))
-        print("    " + " | ".join(one["chat_sample"] or ()))
-        print(f"    surge {one['signals']['surge']:.2f}, reacting {one['signals']['reacting']:.2f}")
+        when = f"{_clock(one.start_seconds)} - {_clock(one.peak_seconds)} - {_clock(one.end_seconds)}"
+        print(f"\n{one.rank:>2}  {when}  {one.score:.3f}  {one.emotion or '-'}  {one.title}")
+        print("    " + " ".join(one.reasons))
+        print("    " + " | ".join(one.chat_sample or ()))
+        print(f"    surge {one.signals['surge']:.2f}, reacting {one.signals['reacting']:.2f}")
 
 
 if __name__ == "__main__":

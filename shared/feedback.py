@@ -7,12 +7,23 @@ is no moment at which an edit is kept but an export still shows the old title, a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
+
+from shared.highlight import Highlight
 
 GOOD, BAD = "good", "bad"
 _TIME_OF_LINK = re.compile(r"(?<=[?&]t=)\d+(?=s$)")
+
+
+class Changes(TypedDict, total=False):
+    """What is said anew about one highlight; null takes a thing back, what is left out stays."""
+
+    verdict: str | None
+    title: str | None
+    start_seconds: float | None
+    end_seconds: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +35,8 @@ class Edit:
     start_seconds: float | None = None
     end_seconds: float | None = None
 
-    def changed(self, changes: Mapping[str, Any]) -> "Edit":
-        """With these members said anew; None takes one back."""
+    def changed(self, changes: Changes) -> "Edit":
+        """With these members said anew."""
         return replace(self, **changes)
 
     def dumps(self) -> str:
@@ -37,21 +48,21 @@ class Edit:
         """Out of JSON of `dumps`."""
         return cls(**json.loads(text))
 
-    def applied(self, highlight: Mapping[str, Any]) -> dict[str, Any]:
+    def applied(self, highlight: Highlight) -> Highlight:
         """The highlight of a result document as it is shown now."""
         said = {name: value for name, value in asdict(self).items() if value is not None}
-        shown = {**highlight, "verdict": None, **said}
-        if self.start_seconds is not None and shown.get("watch_url"):
-            shown["watch_url"] = _TIME_OF_LINK.sub(str(int(self.start_seconds)), shown["watch_url"])
+        shown = replace(highlight, **{"verdict": None, **said})
+        if self.start_seconds is not None and shown.watch_url:
+            return replace(shown, watch_url=_TIME_OF_LINK.sub(str(int(self.start_seconds)), shown.watch_url))
         return shown
 
 
 UNTOUCHED = Edit()
 
 
-def edited(highlights: list[dict[str, Any]], edits: Mapping[int, Edit]) -> list[dict[str, Any]]:
+def edited(highlights: Iterable[Highlight], edits: Mapping[int, Edit]) -> list[Highlight]:
     """The highlights of a result document with what was said about each, by its rank."""
-    return [edits.get(highlight["rank"], UNTOUCHED).applied(highlight) for highlight in highlights]
+    return [edits.get(highlight.rank, UNTOUCHED).applied(highlight) for highlight in highlights]
 
 
 class Verdict(NamedTuple):

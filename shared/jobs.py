@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from shared.errors import Cancelled, KlipError, WorkerLost
 from shared.problems import problem
-from shared.records import JobError, RetryRecord, Video
+from shared.records import JobError, Record, Results, RetryRecord, Video
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus, Stage, overall_percentage
 
 MAX_DEATHS = 3  # of the process working on one stage
@@ -41,7 +41,7 @@ class LeaseLost(Refused):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Record):
     """What the user asked for."""
 
     video: str = "clips"  # clips, full or none
@@ -56,9 +56,10 @@ class Options:
     join: tuple[str, ...] = ()  # names of the further parts of a recording in the media folder
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> "Options":
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON, which has no tuples."""
-        return cls(**{**members, "join": tuple(members.get("join", ()))})
+        options = super().of(members)
+        return replace(options, join=tuple(options.join))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ class Job:
     retries: tuple[RetryRecord, ...] = ()
     warnings: tuple[str, ...] = ()
     video: Video | None = None
-    results: dict[str, Any] | None = None
+    results: Results | None = None
     error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     files_removed: bool = False  # what the stages of a cancelled job had finished
@@ -109,7 +110,8 @@ class Job:
 
     def dumps(self) -> str:
         """As JSON, as it stands in Redis."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        members = asdict(self) | {"results": self.results.as_dict() if self.results else None}
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Job":
@@ -122,7 +124,7 @@ class Job:
         for name in ("stages_done", "warnings", "callback_events"):
             record[name] = tuple(record.get(name, ()))
         record["retries"] = tuple(map(RetryRecord.of, record["retries"]))
-        for name, kind in (("video", Video), ("error", JobError)):
+        for name, kind in (("video", Video), ("results", Results), ("error", JobError)):
             record[name] = kind.of(record[name]) if record.get(name) else None
         return cls(**record)
 
@@ -213,7 +215,7 @@ def finish(
     now: str,
     warnings: tuple[str, ...] = (),
     video: Video | None = None,
-    results: Mapping[str, Any] | None = None,
+    results: Results | None = None,
 ) -> Job:
     """The stage is done: on to the next, or to completed. Raises LeaseLost."""
     _must_hold(job, token)
@@ -229,7 +231,7 @@ def finish(
         "timings": {**job.timings, stage.name: round(seconds, 3)},
         "warnings": tuple(dict.fromkeys((*job.warnings, *warnings))),
         "video": video or job.video,
-        "results": dict(results) if results is not None else job.results,
+        "results": results or job.results,
         "percentage": max(job.percentage, overall_percentage(stage, 100)),
     }
     if following is None:
@@ -320,7 +322,7 @@ def _failed(job: Job, error: KlipError, now: str) -> Job:
 
 def _job_error(job: Job, error: KlipError) -> JobError:
     members = problem(error, instance=RESULTS_PATH.format(job_id=job.job_id))
-    return JobError(**members, stage=job.stage, attempt=job.attempt)
+    return JobError(**asdict(members), stage=job.stage, attempt=job.attempt)
 
 
 def cancel(job: Job, *, now: str) -> Job:

@@ -2,9 +2,9 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any
 
 from shared.errors import KlipError
+from shared.records import Problem
 
 
 def new_support_reference() -> str:
@@ -12,22 +12,20 @@ def new_support_reference() -> str:
     return f"ERR-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(4).upper()}"
 
 
-def problem(error: KlipError, *, instance: str, base_url: str = "") -> dict[str, Any]:
-    """The members of an RFC 9457 problem for `error`."""
+def problem(error: KlipError, *, instance: str, base_url: str = "") -> Problem:
+    """`error` as a problem (RFC 9457)."""
     cls = type(error)
-    members: dict[str, Any] = {
-        "type": f"{base_url}/docs/errors#{cls.code}",
-        "title": cls.title(),
-        "status": cls.http_status,
-        "detail": error.detail,
-        "instance": instance,
-        "code": cls.code,
-        "error_type": cls.error_type.value,
-        "retryable": cls.retryable,
-        "retry_after_seconds": error.retry_after_s if cls.retryable else None,
-        "suggested_action": cls.suggested_action,
-        "support_reference": new_support_reference(),
-    }
-    if error.errors:
-        members["errors"] = error.errors
-    return members
+    return Problem(
+        type=f"{base_url}/docs/errors#{cls.code}",
+        title=cls.title(),
+        status=cls.http_status,
+        detail=error.detail,
+        instance=instance,
+        code=cls.code,
+        error_type=cls.error_type.value,
+        retryable=cls.retryable,
+        retry_after_seconds=error.retry_after_s if cls.retryable else None,
+        suggested_action=cls.suggested_action,
+        support_reference=new_support_reference(),
+        errors=error.errors or None,
+    )

@@ -1,20 +1,22 @@
 """What a job holds besides its state: the recording it is about, what went wrong, what it waited for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Self
+
+from shared.files import URL_FILES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Turned into JSON where it leaves the process, and back where it comes in."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Its members by name, records within it too."""
         return asdict(self)
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON; members that this version does not know are left out. Raises TypeError when one is missing."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in members.items() if name in known})
@@ -68,14 +70,46 @@ class Video(Measured):
     parts: tuple[VideoPart, ...] = ()  # of a recording in several files, in order
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, object]) -> Self:
         """Out of JSON, with its parts."""
-        return super().of({**members, "parts": tuple(map(VideoPart.of, members.get("parts") or ()))})
+        parts = members.get("parts")
+        told = parts if isinstance(parts, list | tuple) else ()
+        return super().of({**members, "parts": tuple(map(VideoPart.of, told))})
+
+    def measured(self, found: Measured) -> Self:
+        """With what its picture and sound turned out to be."""
+        return replace(self, **asdict(found))
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobError(Record):
-    """Why a job ended: the members of an RFC 9457 problem, with the stage and the attempt it ended in."""
+class Results(Record):
+    """What a job itself shows of its result document.
+
+    highlights, clips, files: how many.  urls: addresses of files by the names of URL_FILES, which in JSON stand beside
+    the other members; None for a file that there is not.
+    """
+
+    highlights: int
+    clips: int
+    files: int
+    results_url: str
+    urls: Mapping[str, str | None]
+
+    def as_dict(self) -> dict[str, object]:
+        """All on one level."""
+        members = super().as_dict()
+        del members["urls"]
+        return {**members, **self.urls}
+
+    @classmethod
+    def of(cls, members: Mapping[str, object]) -> Self:
+        """Out of JSON."""
+        return super().of({**members, "urls": {name: members.get(name) for name in URL_FILES}})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(Record):
+    """The members of RFC 9457 and ours. errors: by field, on validation."""
 
     type: str
     title: str
@@ -88,16 +122,22 @@ class JobError(Record):
     retry_after_seconds: float | None
     suggested_action: str
     support_reference: str
-    stage: str | None
-    attempt: int
-    errors: dict[str, Any] | None = None  # by field, on validation
+    errors: Mapping[str, object] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Without `errors` where there are none, as RFC 9457 has it."""
         members = super().as_dict()
         if self.errors is None:
             del members["errors"]
         return members
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError(Problem):
+    """Why a job ended: a problem with the stage and the attempt it ended in."""
+
+    stage: str | None
+    attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)

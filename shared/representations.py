@@ -1,19 +1,45 @@
 """What the outside sees of a job: the API's object, the events, the mirror, the webhooks."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from shared.jobs import EVENTS, Job, utc_now
 from shared.redaction import without_secrets
 from shared.stages import STAGES, TERMINAL
-from shared.waiting import Waiting, waiting_of
+from shared.waiting import Waiting, WaitingAnswer, waiting_of
 
 API = "/api/v1/analysis"
 TOTAL_STAGES = len(STAGES)
 LOCAL = "file:"  # what names a file of the media folder
 
 
-def progress_of(job: Job, *, waiting: Waiting | None = None) -> dict[str, Any]:
+class Progress(TypedDict):
+    """How far a job is. Percentages 0-100."""
+
+    percentage: float
+    current_stage: str | None
+    stages_completed: int
+    total_stages: int
+    estimated_completion_seconds: int | None
+    waiting: WaitingAnswer | None
+    stage_progress: dict[str, float]
+
+
+class EventData(TypedDict):
+    """What one server-sent event tells."""
+
+    event: str
+    job_id: str
+    status: str
+    progress: Progress
+    metadata: dict[str, str]
+    timestamp: str
+    results: NotRequired[Mapping[str, object]]
+    error: NotRequired[Mapping[str, object]]
+
+
+def progress_of(job: Job, *, waiting: Waiting | None = None) -> Progress:
     """The member `progress` of every answer about a job. waiting: as it is known now, else as the job's state tells."""
     waits = waiting or waiting_of(job, job.updated_at)
     return {
@@ -27,7 +53,7 @@ def progress_of(job: Job, *, waiting: Waiting | None = None) -> dict[str, Any]:
     }
 
 
-def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) -> dict[str, Any]:
+def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) -> dict[str, object]:
     """The job as the contract's section 4 has it. base_url makes the links absolute.  waiting: as for `progress_of`."""
     self_url = f"{base_url}{API}/{job.job_id}"
     return {
@@ -47,7 +73,7 @@ def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) ->
         "finished_at": job.finished_at,
         "progress": progress_of(job, waiting=waiting),
         "video": job.video.as_dict() if job.video else None,
-        "results": job.results,
+        "results": job.results.as_dict() if job.results else None,
         "error": job.error.as_dict() if job.error else None,
         "warnings": list(job.warnings),
         "retries": [retry.as_dict() for retry in job.retries],
@@ -61,14 +87,14 @@ def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) ->
     }
 
 
-def _options_of(job: Job) -> dict[str, Any]:
+def _options_of(job: Job) -> dict[str, object]:
     """As they can be submitted again."""
     return asdict(job.options) | {"join": [f"{LOCAL}{name}" for name in job.options.join]}
 
 
-def event_of(job: Job) -> dict[str, Any]:
+def event_of(job: Job) -> EventData:
     """The data of one server-sent event; the hub adds connection_id and update_count for each client."""
-    event: dict[str, Any] = {
+    event: EventData = {
         "event": job.status.value if job.status in TERMINAL else "progress",
         "job_id": job.job_id,
         "status": job.status.value,
@@ -77,7 +103,7 @@ def event_of(job: Job) -> dict[str, Any]:
         "timestamp": job.updated_at or utc_now(),
     }
     if job.results is not None and job.is_terminal:
-        event["results"] = job.results
+        event["results"] = job.results.as_dict()
     if job.error is not None:
         event["error"] = job.error.as_dict()
     return event

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
 N = TypeVar("N", int, float)
+T = TypeVar("T")
+Given = Mapping[str, object]  # the settings that were read before
 
 
 class SettingsError(Exception):
@@ -135,7 +137,11 @@ def _hosts(text: str) -> frozenset[str]:
     return frozenset(_split(text.lower()))
 
 
-def _setting(parse: Callable[[str], Any], default: Any = None, *, secret: bool = False) -> Any:  # noqa: ANN401 -- a field
+@overload
+def _setting(parse: Callable[[str], T], *, secret: bool = False) -> T | None: ...
+@overload
+def _setting(parse: Callable[[str], T], default: T | Callable[[Given], T], *, secret: bool = False) -> T: ...
+def _setting(parse: Callable[[str], object], default: object = None, *, secret: bool = False) -> object:
     """One variable; its name is the field's, in upper case.
 
     parse: its text to its value, raises ValueError with what is wrong.  default: without the variable, or what makes it
@@ -152,7 +158,7 @@ class Settings:
     port: int = _setting(_number(int, 0, 65535), 3000)
     data_dir: Path = _setting(_path, Path("var").resolve())
     redis_url: str | None = _setting(_redis_url, secret=True)
-    artifacts_url: str = _setting(_artifacts_url, lambda given: str(given["data_dir"] / "artifacts"))
+    artifacts_url: str = _setting(_artifacts_url, lambda given: str(Path(str(given["data_dir"]), "artifacts")))
     transcriber: str = _setting(_one_of("auto", "deepgram", "whisper"), "auto")
     deepgram_api_key: str | None = _setting(str, secret=True)
     deepgram_base_url: str | None = _setting(_http_url)
@@ -200,7 +206,7 @@ def is_loopback(host: str) -> bool:
 def read_settings(env: Env | None = None) -> Settings:
     """Settings from the environment; an empty value counts as unset. Raises SettingsError with one clear line."""
     env = env or _environment()
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {}  # each field's value is of its own type
     for each in fields(Settings):
         given[each.name] = _read(env, each.name.upper(), given, **each.metadata)
     settings = Settings(**given)
@@ -208,7 +214,7 @@ def read_settings(env: Env | None = None) -> Settings:
     return settings
 
 
-def _read(env: Env, name: str, given: Mapping[str, Any], *, parse: Callable[[str], Any], default: Any) -> Any:  # noqa: ANN401
+def _read(env: Env, name: str, given: Given, *, parse: Callable[[str], object], default: object) -> object:
     text = env.str(name, "").strip()
     if not text:
         return default(given) if callable(default) else default

@@ -1,6 +1,6 @@
 """What a job that nobody works on waits for."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from shared.errors import CircuitOpen
 from shared.jobs import Job
@@ -13,6 +13,16 @@ _TEXTS = {
     RETRY: "Waiting to try again",
     BREAKER: "Waiting until a service answers again",
 }
+
+
+class WaitingAnswer(TypedDict):
+    """The member `waiting` of a job's progress; see Waiting."""
+
+    reason: str
+    position: int | None
+    since: str
+    until: str | None
+    text: str
 
 
 class Waiting(NamedTuple):
@@ -33,9 +43,15 @@ class Waiting(NamedTuple):
         ahead = self.position - 1
         return "Waiting, next in turn" if not ahead else f"Waiting behind {ahead} other job{'s' if ahead > 1 else ''}"
 
-    def as_dict(self) -> dict[str, Any]:
-        """The member `waiting` of a job's progress."""
-        return {**self._asdict(), "text": self.text}
+    def as_dict(self) -> WaitingAnswer:
+        """As it is answered."""
+        return {
+            "reason": self.reason,
+            "position": self.position,
+            "since": self.since,
+            "until": self.until,
+            "text": self.text,
+        }
 
 
 def waiting_of(job: Job, now: str) -> Waiting | None:

@@ -1,5 +1,7 @@
 """The analyze stage."""
 
+from typing import cast
+
 from shared import files
 from shared.jobs import Job
 from shared.progress import Progress
@@ -18,6 +20,6 @@ def analyze(job: Job, work: Workspace, report: Progress) -> Outcome:
         duration_s=work.duration_s(),
         into=work.folder,
         progress=report,
-        chat_gaps=work.notes("chat").get("gaps", ()),
+        chat_gaps=cast("list[list[float]]", work.notes("chat").get("gaps", [])),
     )
-    return Outcome(files=analysis.files, warnings=analysis.warnings, notes=analysis.summary)
+    return Outcome(files=analysis.files, warnings=analysis.warnings, notes=analysis.summary.as_dict())

@@ -35,8 +35,7 @@ def download(job: Job, work: Workspace, report: Progress) -> Outcome:
         source.fetch_video(work.folder / VIDEO.name, work=parts, progress=share_of(report, SOUND_SHARE_OF_FULL, 1))
         files.append(VIDEO.name)
     described = replace(
-        video,
-        **source.measure(work=parts).as_dict(),
+        video.measured(source.measure(work=parts)),
         duration_seconds=round(video.duration_seconds or sound.duration_seconds, 3),
         audio_track=sound.track,
         audio_tracks=sound.tracks,

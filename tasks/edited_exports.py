@@ -3,16 +3,16 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.settings import settings
 from tasks.media import media_of
 from workers.exports import write_exports
 
 
-def edited_exports(job: Job, highlights: list[dict[str, object]]) -> dict[str, bytes]:
+def edited_exports(job: Job, highlights: list[Highlight]) -> dict[str, bytes]:
     """highlights.csv and every export, by name."""
     with TemporaryDirectory(prefix="klipstream-") as folder:
         into = Path(folder)
-        video = job.video.as_dict() if job.video else {}
-        exported = write_exports(highlights, video=video, media=media_of(job, settings()), into=into)
+        exported = write_exports(highlights, video=job.video, media=media_of(job, settings()), into=into)
         return {name: (into / name).read_bytes() for name in exported.files}

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from shared import files
 from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.feedback import Verdict
+from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.progress import Progress, share_of
 from shared.records import Video
@@ -33,6 +34,14 @@ MEASURED_S = 1.0  # of the picture, at least: a whole segment
 PartOf = Callable[[float, float], Part | None]
 
 
+class Clips(NamedTuple):
+    """highlights: with the addresses of what was cut.  files: names of clips and thumbnails."""
+
+    highlights: list[Highlight]
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 @stage("highlights", limits=Limits(stall_s=300, base_s=1800, per_hour_s=600))
 def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     """Choose the moments worth keeping and cut them."""
@@ -47,18 +56,17 @@ def highlights(job: Job, work: Workspace, report: Progress) -> Outcome:
     )
     report(FINDING_SHARE)
     part_of = _parts(job, work)
-    clips, warnings = _cut(job, part_of, found, work.folder, share_of(report, FINDING_SHARE, 1))
+    clips = _cut(job, part_of, found.highlights, work.folder, share_of(report, FINDING_SHARE, 1))
+    found = found._replace(highlights=clips.highlights)
     job = replace(job, video=_measured(job, part_of, found))
-    video = job.video.as_dict() if job.video else {}
-    exported = write_exports(found.highlights, video=video, media=media_of(job, settings()), into=work.folder)
+    title = job.video.title if job.video else None
+    exported = write_exports(found.highlights, video=job.video, media=media_of(job, settings()), into=work.folder)
     names = (
-        *clips,
-        *write_highlight_files(
-            found, timeline=work.fetch(files.TIMELINE.name), title=video.get("title"), into=work.folder
-        ),
+        *clips.files,
+        *write_highlight_files(found, timeline=work.fetch(files.TIMELINE.name), title=title, into=work.folder),
         *exported.files,
     )
-    warnings = (*found.warnings, *warnings, *exported.warnings)
+    warnings = (*found.warnings, *clips.warnings, *exported.warnings)
     results = write_results(
         job, work, found.highlights, files=names, warnings=(*job.warnings, *warnings), tuned_on=found.tuned_on
     )
@@ -78,32 +86,36 @@ def _measured(job: Job, part_of: PartOf, found: Found) -> Video | None:
     video = job.video
     if video is None or video.has_picture is not None or job.options.video == "none":
         return video
-    start_s = found.highlights[0]["start_seconds"] if found.highlights else 0.0
+    start_s = found.highlights[0].start_seconds if found.highlights else 0.0
     try:
         part = part_of(start_s, start_s + MEASURED_S)
-        return replace(video, **measure(part.path).as_dict()) if part else video
+        return video.measured(measure(part.path)) if part else video
     except (VideoUnavailable, UnsupportedFormat):
         return video  # exports say then that the rate is not known
 
 
-def _cut(job: Job, part_of: PartOf, found: Found, folder: Path, report: Progress) -> tuple[list[str], tuple[str, ...]]:
-    """Cut every clip and its thumbnail; fills in their addresses. Returns names and warnings."""
+def _cut(job: Job, part_of: PartOf, found: list[Highlight], folder: Path, report: Progress) -> Clips:
+    """Cut every clip and its thumbnail."""
     if job.options.clips is False or job.options.video == "none":
-        return [], ()
+        return Clips(found)
+    highlights: list[Highlight] = []
     names: list[str] = []
     warnings: list[str] = []
     (folder / "clips").mkdir(exist_ok=True)
-    for position, highlight in enumerate(found.highlights):
-        start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
+    for highlight in found:
+        clip, picture = files.clip(highlight.rank).name, files.thumbnail(highlight.rank).name
         try:
-            part = part_of(start_s, end_s)
+            part = part_of(highlight.start_seconds, highlight.end_seconds)
             if part is None:
-                return [], ("The recording has no picture, so no clips were cut.",)
-            names += _cut_one(job, part, highlight, folder)
+                return Clips(found, warnings=("The recording has no picture, so no clips were cut.",))
+            _cut_one(job, part, highlight, clip=folder / clip, picture=folder / picture)
+            names += [clip, picture]
+            highlights.append(replace(highlight, clip_url=file_url(job, clip), thumbnail_url=file_url(job, picture)))
         except UnsupportedFormat as error:
-            warnings.append(f"The clip of highlight {highlight['rank']} could not be cut: {error.detail}")
-        report((position + 1) / len(found.highlights))
-    return names, tuple(warnings)
+            highlights.append(highlight)
+            warnings.append(f"The clip of highlight {highlight.rank} could not be cut: {error.detail}")
+        report(len(highlights) / len(found))
+    return Clips(highlights, tuple(names), tuple(warnings))
 
 
 def _parts(job: Job, work: Workspace) -> PartOf:
@@ -117,19 +129,15 @@ def _parts(job: Job, work: Workspace) -> PartOf:
     return lambda start_s, end_s: source().fetch_part(start_s, end_s, work=folder)
 
 
-def _cut_one(job: Job, part: Part, highlight: dict[str, Any], folder: Path) -> list[str]:
-    clip, picture = files.clip(highlight["rank"]).name, files.thumbnail(highlight["rank"]).name
+def _cut_one(job: Job, part: Part, highlight: Highlight, *, clip: Path, picture: Path) -> None:
     cut_clip(
         part.path,
         begins_at_s=part.begins_at_seconds,
-        start_s=highlight["start_seconds"],
-        end_s=highlight["end_seconds"],
-        into=folder / clip,
+        start_s=highlight.start_seconds,
+        end_s=highlight.end_seconds,
+        into=clip,
         sound=part.sound,
         vertical=job.options.clips == "vertical",
         ffmpeg=ffmpeg_path(),
     )
-    thumbnail(folder / clip, into=folder / picture, ffmpeg=ffmpeg_path())
-    highlight["clip_url"] = file_url(job, clip)
-    highlight["thumbnail_url"] = file_url(job, picture)
-    return [clip, picture]
+    thumbnail(clip, into=picture, ffmpeg=ffmpeg_path())

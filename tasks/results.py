@@ -3,7 +3,9 @@
 import json
 
 from shared.files import MANIFEST, RESULTS, URL_FILES
+from shared.highlight import Highlight, as_dicts
 from shared.jobs import Job
+from shared.records import Results
 from shared.representations import API
 from tasks.workspace import Workspace
 
@@ -16,12 +18,12 @@ def file_url(job: Job, name: str) -> str:
 def write_results(
     job: Job,
     work: Workspace,
-    highlights: list[dict[str, object]],
+    highlights: list[Highlight],
     *,
     files: tuple[str, ...],
     warnings: tuple[str, ...],
     tuned_on: int,
-) -> dict[str, object]:
+) -> Results:
     """Write the result document into the stage's folder and return what the job itself shows of it.
 
     tuned_on: how many verdicts on the channel's earlier highlights moved the ranking.
@@ -33,7 +35,7 @@ def write_results(
         "job_id": job.job_id,
         "metadata": job.metadata,
         "video": job.video.as_dict() if job.video else None,
-        "highlights": highlights,
+        "highlights": as_dicts(highlights),
         "tuned_on_verdicts": tuned_on,
         "emotions": summary.get("emotions"),
         "sentiment": summary.get("sentiment"),
@@ -47,10 +49,10 @@ def write_results(
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (work.folder / RESULTS.name).write_text(text, encoding="utf-8")
-    return {
-        "highlights": len(highlights),
-        "clips": sum(1 for highlight in highlights if highlight["clip_url"]),
-        "files": len(names),
-        "results_url": f"{API}/{job.job_id}/results",
-        **urls,
-    }
+    return Results(
+        highlights=len(highlights),
+        clips=sum(1 for highlight in highlights if highlight.clip_url),
+        files=len(names),
+        results_url=f"{API}/{job.job_id}/results",
+        urls=urls,
+    )

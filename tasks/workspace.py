@@ -5,13 +5,13 @@ import os
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from shared.artifacts.store import ArtifactStore, Conflict, sha256_of
 from shared.errors import FileMissing, StorageServiceError
 from shared.files import MANIFEST
 from shared.jobs import Job
-from shared.records import Video
+from shared.manifest import FileEntry, Manifest, StageRecord
+from shared.records import Results, Video
 from shared.work_folder import occupy, remove_unless_occupied
 
 _MAX_CONFLICTS = 20
@@ -27,9 +27,9 @@ class Outcome:
 
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
     video: Video | None = None
-    results: dict[str, Any] | None = None
+    results: Results | None = None
 
 
 class Workspace:
@@ -66,15 +66,14 @@ class Workspace:
         """A local path of an earlier stage's file, or None."""
         return self.fetch(name) if name in self.files() else None
 
-    def notes(self, stage: str) -> dict[str, Any]:
+    def notes(self, stage: str) -> dict[str, object]:
         """What an earlier stage noted for later ones."""
-        notes: dict[str, Any] = self._manifest()[0]["stages"].get(stage, {}).get("notes", {})
-        return notes
+        record = self._manifest()[0]["stages"].get(stage)
+        return record["notes"] if record else {}
 
-    def files(self) -> dict[str, dict[str, Any]]:
-        """Every finished file of the job: size, sha256, stage, attempt by name."""
-        files: dict[str, dict[str, Any]] = self._manifest()[0]["files"]
-        return files
+    def files(self) -> dict[str, FileEntry]:
+        """Every finished file of the job, by name."""
+        return self._manifest()[0]["files"]
 
     def finished(self) -> Outcome | None:
         """The outcome of this stage if it was finished before and all its files are whole."""
@@ -83,8 +82,13 @@ class Workspace:
         if record is None:
             return None
         video = Video.of(record["video"]) if record["video"] else None
-        known = {"files": tuple(record["files"]), "warnings": tuple(record["warnings"]), "video": video}
-        outcome = Outcome(**{**record, **known})
+        outcome = Outcome(
+            files=tuple(record["files"]),
+            warnings=tuple(record["warnings"]),
+            notes=record["notes"],
+            video=video,
+            results=Results.of(record["results"]) if record["results"] else None,
+        )
         for name in outcome.files:
             try:
                 if sha256_of(self.fetch(name)) != manifest["files"][name]["sha256"]:
@@ -99,7 +103,7 @@ class Workspace:
 
     def keep(self, outcome: Outcome) -> None:
         """Store the outcome's files and write it all into the manifest, last."""
-        entries = {}
+        entries: dict[str, FileEntry] = {}
         for name in outcome.files:
             path = self.folder / name
             entries[name] = {
@@ -109,23 +113,23 @@ class Workspace:
                 "attempt": self.job.attempt,
             }
         self.store.put_all(self.job.job_id, {name: self.folder / name for name in outcome.files})
-        record = {
+        record: StageRecord = {
             "files": list(outcome.files),
             "warnings": list(outcome.warnings),
             "notes": outcome.notes,
             "video": outcome.video.as_dict() if outcome.video else None,
-            "results": outcome.results,
+            "results": outcome.results.as_dict() if outcome.results else None,
         }
         self._update_manifest(entries, record)
 
-    def _manifest(self) -> tuple[dict[str, Any], str | None]:
+    def _manifest(self) -> tuple[Manifest, str | None]:
         try:
             data, generation = self.store.read(self.job.job_id, MANIFEST)
         except FileMissing:
             return {"job_id": self.job.job_id, "files": {}, "stages": {}}, None
         return json.loads(data), generation
 
-    def _update_manifest(self, entries: dict[str, Any], record: dict[str, Any]) -> None:
+    def _update_manifest(self, entries: dict[str, FileEntry], record: StageRecord) -> None:
         for _ in range(_MAX_CONFLICTS):
             manifest, generation = self._manifest()
             manifest["files"].update(entries)

@@ -1,7 +1,9 @@
 """How gunicorn logs: through shared.log, one line a request, never the query string (it may hold a key)."""
 
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Protocol
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -10,6 +12,14 @@ from shared.log import configure_logging, logger
 
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 access_log = logger("klipstream.access")
+
+
+class _Answered(Protocol):
+    """What is read of gunicorn's answer to a request."""
+
+    headers: Iterable[tuple[str, str]]
+    status_code: int
+    sent: int
 
 
 class StructuredLogger(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -23,18 +33,18 @@ class StructuredLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         self.error_log.setLevel(self.loglevel)
         self.error_log.addFilter(_is_not_a_lost_client)
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ANN401
-        path = environ.get("PATH_INFO", "")
+    def access(self, resp: _Answered, req: object, environ: Mapping[str, object], request_time: timedelta) -> None:
+        path = str(environ.get("PATH_INFO", ""))
         if path in QUIET_PATHS:
             return
         headers = {str(name).lower(): value for name, value in resp.headers}
         log_request(
-            method=environ.get("REQUEST_METHOD", ""),
+            method=str(environ.get("REQUEST_METHOD", "")),
             path=path,
             status=resp.status_code,
             seconds=request_time.total_seconds(),
             sent_bytes=resp.sent,
-            address=environ.get("REMOTE_ADDR", ""),
+            address=str(environ.get("REMOTE_ADDR", "")),
             request_id=headers.get("x-request-id"),
         )
 
@@ -54,7 +64,7 @@ def log_request(
     )
 
 
-def _is_not_a_lost_client(record: Any) -> bool:  # noqa: ANN401 -- a filter takes a LogRecord
+def _is_not_a_lost_client(record: logging.LogRecord) -> bool:
     """A client that stopped reading ends in a timeout of its socket: everyday, not an error with a trace."""
     kind = record.exc_info[0] if record.exc_info else None
     return not (kind is not None and issubclass(kind, TimeoutError))

@@ -1,7 +1,8 @@
 """Jobs: submit, look, cancel, retry, remove."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -21,7 +22,7 @@ from web.job_views import views, waits_now
 from web.reachable import check_within_reach
 from web.removal import remove_now
 from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
-from web.submission import digest, new_job
+from web.submission import Submission, digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
 # One event of the job; accepted by any 2xx.
@@ -31,6 +32,14 @@ WEBHOOK = {
 }
 LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
 log = logger("klipstream.web")
+
+
+class _Force(TypedDict):
+    force: bool
+
+
+class _Idempotency(TypedDict):
+    idempotency_key: str | None
 
 
 def job_response(job: Job, status: int) -> Response:
@@ -50,7 +59,7 @@ def job_response(job: Job, status: int) -> Response:
 @blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
 @blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
 @blp.doc(callbacks={"event": {"{$request.body#/callback_url}": {"post": WEBHOOK}}})
-def submit(body: dict[str, Any], query: dict[str, Any], headers: dict[str, Any]) -> Response:
+def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     """Analyse a recording.
 
     The answer comes at once; follow the job's stream to see it work. The same recording and options, still at work for
@@ -137,7 +146,7 @@ def retry(job_id: str) -> Response:
     return job_response(again, 202)
 
 
-def _change(job_id: str, transition: Any, *, max_active: int | None = None) -> Job:  # noqa: ANN401 -- one of shared.jobs
+def _change(job_id: str, transition: Callable[..., Job], *, max_active: int | None = None) -> Job:
     own_job(job_id)
     try:
         return dependencies().store.change(job_id, partial(transition, now=utc_now()), max_active=max_active)

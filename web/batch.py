@@ -1,7 +1,7 @@
 """Several recordings submitted at once, each with an answer of its own."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from flask import Response, jsonify, request, url_for
 from marshmallow import Schema, ValidationError, fields, validate
@@ -19,7 +19,7 @@ from web.job_views import views
 from web.reachable import check_within_reach
 from web.request_body import LONG_BODIES
 from web.schemas import SubmissionHeadersSchema, SubmissionSchema
-from web.submission import digest, new_job
+from web.submission import Submission, digest, new_job
 
 MAX_ITEMS = 100
 MAX_BYTES = 1024 * 1024
@@ -40,15 +40,28 @@ class ItemSchema(SubmissionSchema):
     )
 
 
-class Items(fields.List[Any]):
+class Items(fields.List[object]):
     """Described as submissions, but each is read on its own: what is wrong with one is no matter of the others."""
 
     def _deserialize(
         self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
-    ) -> list[Any]:
+    ) -> list[object]:
         if not isinstance(value, list):
             raise self.make_error("invalid", input=value)
         return value
+
+
+class _Body(TypedDict):
+    analyses: list[object]
+
+
+class _Idempotency(TypedDict):
+    idempotency_key: str | None
+
+
+class _Item(Submission):
+    force: bool
+    idempotency_key: str | None
 
 
 class BatchSchema(Schema):
@@ -78,7 +91,7 @@ class BatchAnswerSchema(Schema):
 @blp.arguments(BatchSchema)
 @blp.arguments(SubmissionHeadersSchema, location="headers")
 @blp.response(207, BatchAnswerSchema, description="An answer for each, in their order.")
-def submit_all(body: dict[str, Any], headers: dict[str, Any]) -> Response:
+def submit_all(body: _Body, headers: _Idempotency) -> Response:
     """Analyse several recordings, up to 100.
 
     Each is taken or refused on its own, with its own `idempotency_key`; under an `Idempotency-Key` for all of them, one
@@ -110,17 +123,25 @@ def _outcome(item: object, *, default_key: str | None) -> Created | KlipError:
 def _created(item: object, default_key: str | None) -> Created:
     own = dependencies()
     try:
-        body: dict[str, Any] = ItemSchema().load(item)  # type: ignore[arg-type] # what is no object is refused
+        body: _Item = ItemSchema().load(item)  # type: ignore[arg-type] # what is no object is refused
     except ValidationError as error:
         raise InvalidRequest(errors=flat(error.normalized_messages())) from None
-    force, key = body.pop("force"), body.pop("idempotency_key") or default_key
-    wanted = new_job(body, owner=owner(), config=own.config)
+    force, key = body["force"], body["idempotency_key"] or default_key
+    submission: Submission = {
+        "url": body["url"],
+        "chat_url": body["chat_url"],
+        "callback_url": body["callback_url"],
+        "callback_events": body["callback_events"],
+        "metadata": body["metadata"],
+        "options": body["options"],
+    }
+    wanted = new_job(submission, owner=owner(), config=own.config)
     check_within_reach(wanted, own.config)
     created = own.store.create(
         wanted,
         max_active=own.config.max_active_jobs_per_key,
         idempotency_key=key,
-        body_hash=digest(body),
+        body_hash=digest(submission),
         force=force,
     )
     if created.is_new:
@@ -128,11 +149,11 @@ def _created(item: object, default_key: str | None) -> Created:
     return created
 
 
-def _accepted(created: Created, view: dict[str, Any]) -> dict[str, Any]:
+def _accepted(created: Created, view: dict[str, object]) -> dict[str, object]:
     location = url_for("analysis.job", job_id=created.job.job_id)
     return {"status": 202 if created.is_new else 200, "location": location, "job": view, "error": None}
 
 
-def _refused(error: KlipError) -> dict[str, Any]:
-    members = problem(error, instance=request.path)
+def _refused(error: KlipError) -> dict[str, object]:
+    members = problem(error, instance=request.path).as_dict()
     return {"status": members["status"], "location": None, "job": None, "error": members}

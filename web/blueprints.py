@@ -1,7 +1,7 @@
 """Blueprints whose endpoints are documented and whose requests are read strictly."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn, cast
 
 import flask
 import marshmallow
@@ -15,7 +15,7 @@ from web.request_body import LONG_BODIES, MAX_BODY_BYTES, parse_object
 class StrictParser(FlaskParser):
     """webargs with our JSON reader and our errors."""
 
-    def load_json(self, req: flask.Request, schema: marshmallow.Schema) -> dict[str, Any]:
+    def load_json(self, req: flask.Request, schema: marshmallow.Schema) -> dict[str, object]:
         if not req.is_json:
             raise UnsupportedMediaType
         limit = LONG_BODIES.get(req.endpoint or "", MAX_BODY_BYTES)
@@ -42,7 +42,7 @@ class StrictParser(FlaskParser):
         raise InvalidRequest(errors=flat({k: v for fields in by_location.values() for k, v in fields.items()}))
 
 
-def flat(messages: Mapping[str, Any], prefix: str = "") -> dict[str, list[str]]:
+def flat(messages: Mapping[str, object], prefix: str = "") -> dict[str, list[str]]:
     """marshmallow's nested messages by dotted field names."""
     found: dict[str, list[str]] = {}
     for name, value in messages.items():
@@ -50,7 +50,7 @@ def flat(messages: Mapping[str, Any], prefix: str = "") -> dict[str, list[str]]:
         if isinstance(value, Mapping):
             found |= flat(value, path)
         else:
-            found[path] = [str(message) for message in value]
+            found[path] = [str(message) for message in cast("list[object]", value)]
     return found
 
 

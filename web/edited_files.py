@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from shared.feedback import Edit, edited
 from shared.files import EXPORTS, HIGHLIGHTS, HIGHLIGHTS_CSV, MARKED, RESULTS
+from shared.highlight import Highlight, as_dicts
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore
 from shared.stages import JobStatus
@@ -25,10 +25,9 @@ def edits_of(job: Job) -> dict[int, Edit]:
     return FeedbackStore(dependencies().redis).edits(job.job_id) if job.status is JobStatus.COMPLETED else {}
 
 
-def highlights_of(job: Job) -> list[dict[str, Any]]:
+def highlights_of(job: Job) -> list[Highlight]:
     """The highlights as they were found."""
-    found: list[dict[str, Any]] = _document(job, RESULTS.name)["highlights"]
-    return found
+    return _highlights(_document(job, RESULTS.name))
 
 
 def edited_files(job: Job, names: list[str], edits: Mapping[int, Edit]) -> dict[str, bytes]:
@@ -46,11 +45,16 @@ def edited_files(job: Job, names: list[str], edits: Mapping[int, Edit]) -> dict[
 
 def _edited_document(job: Job, name: str, edits: Mapping[int, Edit]) -> bytes:
     document = _document(job, name)
-    document["highlights"] = edited(document["highlights"], edits)
+    document["highlights"] = as_dicts(edited(_highlights(document), edits))
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _document(job: Job, name: str) -> dict[str, Any]:
+def _document(job: Job, name: str) -> dict[str, object]:
     data, _ = dependencies().artifacts.read(job.job_id, name)
-    document: dict[str, Any] = json.loads(data)
+    document: dict[str, object] = json.loads(data)
     return document
+
+
+def _highlights(document: dict[str, object]) -> list[Highlight]:
+    found = document["highlights"]
+    return [Highlight.of(one) for one in found] if isinstance(found, list) else []

@@ -59,6 +59,7 @@ def _present(store: JobStore, job: Job) -> Event:
         data = event_of(job)
         event = Event(NO_EVENT, data["event"], data)
     (waiting,) = waits_now(store, [job])
-    if waiting is None or event.data["progress"].get("waiting") is None:
+    progress = event.data["progress"]
+    if waiting is None or not isinstance(progress, dict) or progress.get("waiting") is None:
         return event
-    return event._replace(data=event.data | {"progress": event.data["progress"] | {"waiting": waiting.as_dict()}})
+    return event._replace(data={**event.data, "progress": {**progress, "waiting": waiting.as_dict()}})

@@ -2,8 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask_sse import Message
 
@@ -67,7 +67,12 @@ def introduction(kind: str, event: Event, *, retry_ms: int | None = None) -> Enc
 
 
 def _encoded(
-    kind: str, event_id: str, data: dict[str, Any], *, retry_ms: int | None = None, ending: EncodedEvent | None = None
+    kind: str,
+    event_id: str,
+    data: Mapping[str, object],
+    *,
+    retry_ms: int | None = None,
+    ending: EncodedEvent | None = None,
 ) -> EncodedEvent:
     # As ASCII it has no line separators that would cut the event in two. The clients' own members are the last two.
     whole = json.dumps({**data, "connection_id": "", "update_count": 0})

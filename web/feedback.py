@@ -1,14 +1,15 @@
 """What people say about highlights: verdicts, titles, borders."""
 
+from collections.abc import Mapping
 from math import inf
-from typing import Any
 
 from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from shared.errors import FileMissing, InvalidRequest, NotFound
-from shared.feedback import BAD, GOOD, Features, features_of
+from shared.feedback import BAD, GOOD, Changes, Features, features_of
 from shared.files import FEATURES
+from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
 from shared.text import is_plain
@@ -26,8 +27,8 @@ blp = blueprint("feedback", "What people say about highlights.")
 class Title(fields.String):
     """One line of text."""
 
-    def _deserialize(self, value: object, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401
-        line = " ".join(super()._deserialize(value, *args, **kwargs).split())
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
+        line = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
         if not is_plain(line):
             raise ValidationError("Must be text without control characters.")
         return line
@@ -36,10 +37,12 @@ class Title(fields.String):
 class Seconds(fields.Float):
     """A number of seconds; neither text nor true nor false."""
 
-    def _deserialize(self, value: object, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> float:
         if isinstance(value, str | bool):
             raise self.make_error("invalid", input=value)
-        return round(float(super()._deserialize(value, *args, **kwargs)), 3)
+        return round(float(super()._deserialize(value, attr, data, **kwargs)), 3)
 
 
 class HighlightEditSchema(Schema):
@@ -67,7 +70,7 @@ class HighlightEditSchema(Schema):
     )
 
     @validates_schema
-    def _something(self, data: dict[str, Any], **_: object) -> None:
+    def _something(self, data: Changes, **_: object) -> None:
         if not data:
             raise ValidationError("Give at least one of verdict, title, start_seconds, end_seconds.", "verdict")
 
@@ -75,14 +78,14 @@ class HighlightEditSchema(Schema):
 @blp.route("/api/v1/analysis/<job_id>/highlights/<int:rank>", methods=["PATCH"])
 @blp.arguments(HighlightEditSchema)
 @blp.response(200, HighlightSchema)
-def edit(body: dict[str, Any], job_id: str, rank: int) -> Response:
+def edit(body: Changes, job_id: str, rank: int) -> Response:
     """Judge a highlight, name it, move its borders.
 
     What is left out stays as it is. Results, files and exports show it at once; clips stay as they were cut.
     """
     job = own_job(job_id)
     require_completed(job)
-    found = next((highlight for highlight in highlights_of(job) if highlight["rank"] == rank), None)
+    found = next((highlight for highlight in highlights_of(job) if highlight.rank == rank), None)
     if found is None:
         raise NotFound(f"The job has no highlight {rank}.")
     said = FeedbackStore(dependencies().redis).change(
@@ -92,20 +95,21 @@ def edit(body: dict[str, Any], job_id: str, rank: int) -> Response:
         check=lambda edit: _check_range(edit.applied(found), body, _duration_s(job)),
         lesson=_lesson(job, rank) if "verdict" in body else None,
     )
-    return jsonify(said.applied(found))
+    return jsonify(said.applied(found).as_dict())
 
 
 def _duration_s(job: Job) -> float:
     return (job.video and job.video.duration_seconds) or inf
 
 
-def _check_range(highlight: dict[str, Any], body: dict[str, Any], duration_s: float) -> None:
+def _check_range(highlight: Highlight, body: Changes, duration_s: float) -> None:
     """Raises InvalidRequest when the body's borders, with those that stay, make no range of the recording."""
-    start_s, end_s = highlight["start_seconds"], highlight["end_seconds"]
-    given = [name for name in ("end_seconds", "start_seconds") if name in body]
-    errors: dict[str, Any] = {}
+    start_s, end_s = highlight.start_seconds, highlight.end_seconds
+    ends = {"end_seconds": end_s, "start_seconds": start_s}
+    given = [name for name in ends if name in body]
+    errors: dict[str, list[str]] = {}
     for name in given:
-        if highlight[name] > duration_s:
+        if ends[name] > duration_s:
             errors[name] = [f"Must not be beyond the recording's end, {duration_s:g} s."]
     if given and not errors and start_s >= end_s:
         errors[given[0]] = [f"The highlight would begin at {start_s:g} s and end at {end_s:g} s."]

@@ -4,7 +4,6 @@ import hashlib
 import json
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from flask import Response, jsonify, redirect, send_file
 from werkzeug.wrappers import Response as AnyResponse
@@ -12,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared.errors import FileMissing, JobConflict, ResultsNotReady
 from shared.files import EXPORTS, MANIFEST, NO_CHAPTERS, RESULTS, media_type_of
 from shared.jobs import Job
+from shared.manifest import FileEntry, Manifest
 from shared.stages import JobStatus
 from web.answers import ResultsSchema
 from web.auth import own_job
@@ -72,30 +72,29 @@ def require_completed(job: Job) -> None:
         raise ResultsNotReady
 
 
-def _manifest(job: Job) -> dict[str, Any]:
-    """Every finished file: size, sha256, stage and attempt by name. Nothing else in storage can be asked for."""
+def _manifest(job: Job) -> dict[str, FileEntry]:
+    """Every finished file by name. Nothing else in storage can be asked for."""
     try:
         data, _ = dependencies().artifacts.read(job.job_id, MANIFEST)
     except FileMissing:
         return {}
-    files: dict[str, Any] = json.loads(data)["files"]
-    return files
+    manifest: Manifest = json.loads(data)
+    return manifest["files"]
 
 
-def _shown_entries(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
+def _shown_entries(job: Job, manifest: dict[str, FileEntry]) -> dict[str, FileEntry]:
     """The manifest's entries as the files read since highlights were edited."""
     edits = edits_of(job)
     if not edits:
         return manifest
     made = edited_files(job, list(manifest), edits)
-    kept = {name: entry for name, entry in manifest.items() if name in made or not shows_highlights(name)}
-    return kept | {
-        name: manifest[name] | {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in made.items()
-    }
+    shown = {name: entry for name, entry in manifest.items() if name in made or not shows_highlights(name)}
+    for name, data in made.items():
+        shown[name] = {**manifest[name], "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return shown
 
 
-def _hand_out(job: Job, name: str, manifest: dict[str, Any]) -> AnyResponse:
+def _hand_out(job: Job, name: str, manifest: dict[str, FileEntry]) -> AnyResponse:
     edits = edits_of(job) if shows_highlights(name) else {}
     # Edits may leave too few chapters, or make enough of them.
     made = edited_files(job, [name], edits) if edits else {}

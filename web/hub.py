@@ -11,7 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TypedDict
 
 import redis
 from redis.client import PubSub
@@ -36,6 +36,14 @@ FULL_FOR_S = 30.0
 # No job has this channel. It keeps the connection in the state in which subscriptions come and go.
 ALWAYS = CHANNEL
 log = logger("klipstream.hub")
+
+
+class _Message(TypedDict):
+    """What redis-py gives of a subscription."""
+
+    type: str
+    channel: str
+    data: str
 
 
 class _Channel:
@@ -242,7 +250,7 @@ class Hub:
                 pubsub.ping()
                 pinged_at = now
 
-    def _handle(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: _Message) -> None:
         if message["type"] == "subscribe" and message["channel"] != ALWAYS:
             self._confirm(message["channel"].removeprefix(CHANNEL))
         elif message["type"] == "message":

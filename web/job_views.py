@@ -1,7 +1,6 @@
 """Jobs as they are answered now: with what a waiting one waits for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from shared.jobs import Job, utc_now
 from shared.redis.store import JobStore
@@ -9,7 +8,7 @@ from shared.representations import job_view
 from shared.waiting import TURN, WORKER, Waiting, waiting_of
 
 
-def views(store: JobStore, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+def views(store: JobStore, jobs: Sequence[Job]) -> list[dict[str, object]]:
     """Raises DatabaseError."""
     return [job_view(job, waiting=waiting) for job, waiting in zip(jobs, waits_now(store, jobs), strict=True)]
 

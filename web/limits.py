@@ -2,7 +2,7 @@
 
 import math
 import time
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from flask import Flask, Response, current_app, request
 from flask_limiter import Limiter
@@ -46,8 +46,9 @@ def _storage_uri(config: Settings) -> str:
     return uri.replace("unix://", "redis+unix://", 1)
 
 
-def _shared_pool(own: Dependencies) -> Any:  # noqa: ANN401 -- the limiter's annotation knows no pools, its storage does
-    return {"connection_pool": own.redis.connection_pool}
+def _shared_pool(own: Dependencies) -> dict[str, str | int]:
+    # The limiter's annotation knows no pools, its storage does.
+    return cast("dict[str, str | int]", {"connection_pool": own.redis.connection_pool})
 
 
 def limiter_for(config: Settings, own: Dependencies) -> Limiter:

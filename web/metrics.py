@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -14,7 +13,7 @@ from prometheus_client.registry import Collector
 from shared.errors import DatabaseError
 from shared.stages import JobStatus
 from web.dependencies import Dependencies
-from web.queues import queue_figures, reliability_figures
+from web.queues import BreakerFigures, queue_figures, reliability_figures
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
@@ -54,7 +53,7 @@ class RedisCollector(Collector):
         ):
             family = GaugeMetricFamily(f"klip_queue_{name}", text, labels=["queue"])
             for queue, figure in figures.items():
-                family.add_metric([queue], figure[name] or 0)
+                family.add_metric([queue], getattr(figure, name) or 0)
             yield family
 
     def _reliability(self) -> Iterator[Metric]:
@@ -62,22 +61,22 @@ class RedisCollector(Collector):
         retries = CounterMetricFamily(
             "klip_retries", "Stages that were put back to be tried again.", labels=["stage", "code"]
         )
-        for name, count in figures["retries"].items():
+        for name, count in figures.retries.items():
             stage, _, code = name.partition(":")
             retries.add_metric([stage, code], count)
         yield retries
-        yield from _breakers(figures["breakers"])
+        yield from _breakers(figures.breakers)
 
 
-def _breakers(figures: dict[str, dict[str, Any]]) -> Iterator[Metric]:
+def _breakers(figures: dict[str, BreakerFigures]) -> Iterator[Metric]:
     is_open = GaugeMetricFamily("klip_breaker_open", "Whether calls are refused.", labels=["service"])
     states = GaugeMetricFamily("klip_breaker_state", "1 for the state it is in.", labels=["service", "state"])
     failures = GaugeMetricFamily("klip_breaker_failures", "Failures in a row.", labels=["service"])
     for service, figure in figures.items():
-        is_open.add_metric([service], figure["state"] == "open")
-        failures.add_metric([service], figure["failures"])
+        is_open.add_metric([service], figure.state == "open")
+        failures.add_metric([service], figure.failures)
         for state in BREAKER_STATES:
-            states.add_metric([service, state], figure["state"] == state)
+            states.add_metric([service, state], figure.state == state)
     yield from (is_open, states, failures)
     for name, text in (
         ("openings", "How often it has opened."),
@@ -86,7 +85,7 @@ def _breakers(figures: dict[str, dict[str, Any]]) -> Iterator[Metric]:
     ):
         family = CounterMetricFamily(f"klip_breaker_{name}", text, labels=["service"])
         for service, figure in figures.items():
-            family.add_metric([service], figure[name])
+            family.add_metric([service], getattr(figure, name))
         yield family
 
 

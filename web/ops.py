@@ -85,14 +85,17 @@ def _worker_check(own: Dependencies, queue: str) -> Callable[[], None]:
 @blp.response(200, QueuesSchema)
 def queues() -> Response:
     """How busy each queue is, for scaling decisions."""
-    return jsonify(queues=queue_figures(dependencies().store))
+    figures = queue_figures(dependencies().store)
+    return jsonify(queues={queue: figure.as_dict() for queue, figure in figures.items()})
 
 
 @blp.route("/api/v1/reliability")
 @blp.response(200, ReliabilitySchema)
 def reliability() -> Response:
     """Retries per operation and the state of every circuit breaker."""
-    return jsonify(reliability_figures(dependencies().redis))
+    figures = reliability_figures(dependencies().redis)
+    breakers = {service: breaker.as_dict() for service, breaker in figures.breakers.items()}
+    return jsonify(breakers=breakers, retries=figures.retries)
 
 
 @blp.route("/api/v1/errors")

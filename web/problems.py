@@ -35,16 +35,16 @@ log = logger("klipstream.web")
 
 def problem_response(error: KlipError, **extra: object) -> Response:
     """The answer to a request that ended in `error`; `extra` members come after the standard ones."""
-    members = problem(error, instance=request.path) | extra
-    response = Response(json.dumps(members), status=members["status"], content_type=PROBLEM_JSON)
-    if members["retryable"] and members["retry_after_seconds"] is not None:
-        response.headers["Retry-After"] = str(math.ceil(members["retry_after_seconds"]))
-    if members["status"] == 401:
+    members = problem(error, instance=request.path)
+    response = Response(json.dumps(members.as_dict() | extra), status=members.status, content_type=PROBLEM_JSON)
+    if members.retryable and members.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(math.ceil(members.retry_after_seconds))
+    if members.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    event = {"code": members["code"], "support_reference": members["support_reference"], "path": request.path}
+    event = {"code": members.code, "support_reference": members.support_reference, "path": request.path}
     if isinstance(error, UnclassifiedError):
         log.error("request_failed", **event, exc_info=error.__cause__)
-    elif members["status"] >= 500 and not isinstance(error, ServiceUnavailable):
+    elif members.status >= 500 and not isinstance(error, ServiceUnavailable):
         log.error("request_failed", **event, detail=error.detail, reason=str(error.__cause__ or ""))
     else:
         log.info("request_refused", **event, detail=error.detail)

@@ -1,11 +1,13 @@
 """Figures about the pools, read from Redis when somebody asks."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import NamedTuple, cast
 
 import redis
 
 from shared.jobs import Job, iso, seconds_since, utc_now
+from shared.records import Record
 from shared.redis import keys, pools
 from shared.redis.connection import redis_errors
 from shared.redis.store import JobStore
@@ -14,13 +16,52 @@ from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
 SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueueFigures(Record):
+    """How busy a queue is.
+
+    waiting, running: jobs.  oldest_wait_seconds: None when none waits.  workers: processes that live.  mean_seconds: of
+    work that a job means for the queue, None until that has been measured.
+    """
+
+    waiting: int
+    running: int
+    oldest_wait_seconds: float | None
+    workers: int
+    mean_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerFigures(Record):
+    """A circuit breaker.
+
+    failures: in a row.  failing: about how many different things.  openings, probes, refusals: since it first counted.
+    opened_at: UTC ISO 8601.
+    """
+
+    state: str
+    failures: int
+    failing: int
+    openings: int
+    probes: int
+    refusals: int
+    opened_at: str | None
+
+
+class ReliabilityFigures(NamedTuple):
+    """breakers: by service, those that have ever counted something.  retries: by `stage:CODE`."""
+
+    breakers: dict[str, BreakerFigures]
+    retries: dict[str, int]
+
+
 def live_workers(client: redis.Redis) -> dict[str, int]:
     """Worker processes by queue."""
     with redis_errors():
         return pools.live_workers(client, list(QUEUES))
 
 
-def queue_figures(store: JobStore) -> dict[str, dict[str, Any]]:
+def queue_figures(store: JobStore) -> dict[str, QueueFigures]:
     """The figures of every queue by its name."""
     jobs, now = store.active(), utc_now()
     workers = live_workers(store.redis)
@@ -28,13 +69,13 @@ def queue_figures(store: JobStore) -> dict[str, dict[str, Any]]:
         deliveries = store.redis.llen(DELIVERY_QUEUE)
     waits = {queue: _waits(jobs, queue, now) for queue in QUEUES}
     return {
-        queue: {
-            "waiting": deliveries if queue == DELIVERY_QUEUE else len(waits[queue]),
-            "running": sum(1 for job in jobs if job.holder is not None and _queue_of(job) == queue),
-            "oldest_wait_seconds": round(max(waits[queue]), 3) if waits[queue] else None,
-            "workers": workers[queue],
-            "mean_seconds": None if queue == DELIVERY_QUEUE else _mean_seconds(store.redis, queue),
-        }
+        queue: QueueFigures(
+            waiting=deliveries if queue == DELIVERY_QUEUE else len(waits[queue]),
+            running=sum(1 for job in jobs if job.holder is not None and _queue_of(job) == queue),
+            oldest_wait_seconds=round(max(waits[queue]), 3) if waits[queue] else None,
+            workers=workers[queue],
+            mean_seconds=None if queue == DELIVERY_QUEUE else _mean_seconds(store.redis, queue),
+        )
         for queue in QUEUES
     }
 
@@ -67,25 +108,25 @@ def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
     return round(total, 3)
 
 
-def reliability_figures(client: redis.Redis) -> dict[str, Any]:
-    """Retries by `stage:CODE`, and the state and counts of every circuit breaker that has ever counted something."""
+def reliability_figures(client: redis.Redis) -> ReliabilityFigures:
+    """Retries, and the state and counts of every circuit breaker."""
     with redis_errors():
         retries = client.hgetall(keys.RETRIES)
         breakers = {
             str(key).removeprefix(keys.BREAKER): _breaker(cast("dict[str, str]", client.hgetall(key)))
             for key in sorted(set(client.scan_iter(match=keys.breaker("*"), count=SCAN_BATCH, _type="hash")))
         }
-    return {"breakers": breakers, "retries": {name: int(count) for name, count in sorted(retries.items())}}
+    return ReliabilityFigures(breakers, {str(name): int(count) for name, count in sorted(retries.items())})
 
 
-def _breaker(state: dict[str, str]) -> dict[str, Any]:
+def _breaker(state: dict[str, str]) -> BreakerFigures:
     opened_ms = state.get("opened_at")
-    return {
-        "state": state.get("state", "closed"),
-        "failures": int(state.get("failures", 0)),
-        "failing": int(state.get("failing", 0)),
-        "openings": int(state.get("openings", 0)),
-        "probes": int(state.get("probes", 0)),
-        "refusals": int(state.get("refusals", 0)),
-        "opened_at": iso(datetime.fromtimestamp(float(opened_ms) / 1000, UTC)) if opened_ms else None,
-    }
+    return BreakerFigures(
+        state=state.get("state", "closed"),
+        failures=int(state.get("failures", 0)),
+        failing=int(state.get("failing", 0)),
+        openings=int(state.get("openings", 0)),
+        probes=int(state.get("probes", 0)),
+        refusals=int(state.get("refusals", 0)),
+        opened_at=iso(datetime.fromtimestamp(float(opened_ms) / 1000, UTC)) if opened_ms else None,
+    )

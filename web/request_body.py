@@ -1,7 +1,7 @@
 """Reading a request's JSON strictly: what is unclear is refused with a reason, never guessed."""
 
 import json
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from shared.errors import MalformedRequest
 
@@ -34,7 +34,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a field is given twice")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 from uuid import uuid4
 
 from shared.errors import InvalidRequest, UnsupportedSource
@@ -12,8 +12,26 @@ from shared.settings import Settings
 from shared.source_url import SourceRef, classify_url, split_address, without_space
 
 
-def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
-    """A queued job for a body that passed SubmissionSchema.
+class GivenOptions(TypedDict):
+    """Those of the options that are looked at here; the others stand beside them as `Options` has them."""
+
+    transcriber: str | None
+    join: list[str]
+
+
+class Submission(TypedDict):
+    """A body that passed SubmissionSchema."""
+
+    url: str
+    chat_url: str | None
+    callback_url: str | None
+    callback_events: list[str]
+    metadata: dict[str, str]
+    options: GivenOptions
+
+
+def new_job(body: Submission, *, owner: str, config: Settings) -> Job:
+    """A queued job.
 
     Raises InvalidTwitchUrl, UnsupportedSource, InvalidRequest.
     """
@@ -24,8 +42,8 @@ def new_job(body: dict[str, Any], *, owner: str, config: Settings) -> Job:
         private_hosts=config.allow_private_hosts,
     )
     chat_ref = _chat_ref(body["chat_url"], config)
-    options = Options(
-        **{
+    options = Options.of(
+        {
             **body["options"],
             "transcriber": _transcriber(body["options"]["transcriber"], config),
             "join": _joined(body["options"]["join"], source, config),

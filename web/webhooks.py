@@ -1,7 +1,7 @@
 """A webhook to try a receiver with."""
 
 import json
-from typing import Any
+from typing import TypedDict
 from uuid import uuid4
 
 from flask import Response, jsonify
@@ -20,6 +20,10 @@ from web.submission import checked_callback
 
 ANSWER_WITHIN_S = 20
 blp = blueprint("webhooks", "Trying a receiver of webhooks.")
+
+
+class _Body(TypedDict):
+    callback_url: str
 
 
 class PingSchema(Schema):
@@ -42,7 +46,7 @@ class PongSchema(Schema):
 @blp.route("/api/v1/webhooks/ping", methods=["POST"])
 @blp.arguments(PingSchema)
 @blp.response(200, PongSchema)
-def ping(body: dict[str, Any]) -> Response:
+def ping(body: _Body) -> Response:
     """Send a signed event of the type `ping` once, from where webhooks are sent from, and tell what was answered."""
     own = dependencies()
     url = checked_callback(body["callback_url"], own.config)
@@ -59,12 +63,12 @@ def ping(body: dict[str, Any]) -> Response:
     return jsonify(id=ping_id, **_answer(ping_id))
 
 
-def _answer(ping_id: str) -> dict[str, Any]:
+def _answer(ping_id: str) -> dict[str, object]:
     client = dependencies().redis
     for _ in range(ANSWER_WITHIN_S):
         with redis_errors():
             found = client.blpop([keys.webhook_pong(ping_id)], timeout=1)
         if found is not None:
-            answer: dict[str, Any] = json.loads(found[1])
+            answer: dict[str, object] = json.loads(found[1])
             return answer
     raise ServiceUnavailable("No worker of the queue delivery took the ping.")

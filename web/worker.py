@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 from wsgiref.types import WSGIEnvironment
 
 from gevent.monkey import get_original
@@ -25,7 +25,7 @@ class HandedOver:
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     """Closes its own end of a connection that was handed over, and writes nothing more to it."""
 
-    def is_already_handled(self, respiter: Any) -> bool:  # noqa: ANN401 -- whatever an application returns
+    def is_already_handled(self, respiter: object) -> bool:
         if isinstance(respiter, HandedOver):
             raise StopIteration  # what gunicorn's own workers do here
         return bool(super().is_already_handled(respiter))

@@ -9,7 +9,7 @@ import traceback
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
 import redis
 from celery import Celery, signals
@@ -61,8 +61,20 @@ def _heartbeat_redis() -> redis.Redis:
     return connect(settings(), retries=0)
 
 
+class _Given(TypedDict, total=False):
+    """What is read of the command line of a pool."""
+
+    queues: list[str] | None
+
+
+class _Pool(Protocol):
+    """What is read of Celery's worker."""
+
+    concurrency: int
+
+
 @signals.celeryd_init.connect
-def _import_the_tasks(options: dict[str, Any], **_: object) -> None:
+def _import_the_tasks(options: _Given, **_: object) -> None:
     asked = options.get("queues") or QUEUES
     modules = [module for queue in asked for module in TASK_MODULES.get(queue, ())]
     try:
@@ -99,7 +111,7 @@ def _clean_up_after_the_dead(**_: object) -> None:
 
 
 @signals.celeryd_after_setup.connect
-def _note_the_children(instance: Any, **_: object) -> None:  # noqa: ANN401 -- Celery's untyped heart
+def _note_the_children(instance: _Pool, **_: object) -> None:
     app.conf.klip_children = instance.concurrency
 
 

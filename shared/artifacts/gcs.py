@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import google.auth.exceptions
 import google_crc32c
@@ -126,7 +126,7 @@ class GcsStore:
         self._check_error: KlipError | None = None
 
     @cached_property
-    def _bucket(self) -> Any:  # noqa: ANN401 -- the client has no types
+    def _bucket(self) -> storage.Bucket:
         client = storage.Client()
         # For traces that nobody takes, the client asks in the background for the bucket's metadata: a request more for
         # each operation while the service is down, and a permission (storage.buckets.get) that nothing else needs.
@@ -204,13 +204,13 @@ class GcsStore:
             raise StorageServiceError("A file changes faster than it can be written.")
         self._cache.adopt(self._key(target, generation), source)
 
-    def _describe(self, target: str) -> Any:  # noqa: ANN401 -- a Blob, or None when there is none
+    def _describe(self, target: str) -> storage.Blob | None:
         blob = self._bucket.get_blob(target, timeout=TIMEOUT_S, retry=RETRY)
         if blob is not None and None in (blob.generation, blob.crc32c, blob.size):
             raise _Damaged
         return blob
 
-    def _upload(self, target: str, source: Path, present: Any, stop: threading.Event) -> int:  # noqa: ANN401
+    def _upload(self, target: str, source: Path, present: storage.Blob | None, stop: threading.Event) -> int:
         """The new object's generation. Raises Conflict when it is not the next one after `present`."""
         blob = self._bucket.blob(target, chunk_size=self._chunk_bytes)
         with _Stream(source, stop) as stream:
@@ -254,19 +254,19 @@ class GcsStore:
                 check=lambda path: crc32c_of(path) == blob.crc32c,
             )
 
-    def _present(self, target: str) -> Any:  # noqa: ANN401 -- a Blob
+    def _present(self, target: str) -> storage.Blob:
         blob = self._describe(target)
         if blob is None:
             raise FileMissing
         return blob
 
-    def _download(self, blob: Any, path: Path) -> None:  # noqa: ANN401 -- a Blob
+    def _download(self, blob: storage.Blob, path: Path) -> None:
         with storage_errors():
             self._pinned(blob).download_to_filename(str(path), checksum="crc32c", timeout=TIMEOUT_S, retry=RETRY)
             if crc32c_of(path) != blob.crc32c:
                 raise _Damaged
 
-    def _pinned(self, blob: Any) -> Any:  # noqa: ANN401 -- Blobs
+    def _pinned(self, blob: storage.Blob) -> storage.Blob:
         """The same object at the generation that was described, without a chunk size."""
         return self._bucket.blob(blob.name, generation=blob.generation)
 
@@ -364,7 +364,7 @@ def _read_refusals(response: requests.Response, **_: object) -> None:
 
 def crc32c_of(path: Path) -> str:
     """The checksum as Google's metadata write it: base64 of the big-endian CRC-32C."""
-    checksum = cast("Any", google_crc32c).Checksum()
+    checksum = google_crc32c.Checksum()
     with path.open("rb") as file:
         while piece := file.read(2**20):
             checksum.update(piece)

@@ -68,7 +68,7 @@ class Session(Protocol):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest: ...
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response: ...  # noqa: ANN401
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response: ...  # noqa: ANN401 -- its options
 
 
 class Deadline:

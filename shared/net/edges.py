@@ -10,7 +10,6 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from shared.errors import (
     ConnectionFailed,
@@ -235,7 +234,7 @@ def _slowed_down(link: BaseException) -> KlipError | None:
 
 def _answer_of(link: BaseException) -> tuple[int, Mapping[str, str]]:
     """Status and headers of the HTTP answer that an exception is about; 0 when it is about none."""
-    answer: Any = getattr(link, "response", None)
+    answer: object = getattr(link, "response", None)
     answer = link if answer is None else answer
     status = getattr(answer, "status_code", None)
     return status if isinstance(status, int) else 0, getattr(answer, "headers", None) or {}

@@ -8,9 +8,9 @@ that changes its address between check and use gains nothing.
 import ipaddress
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import requests
@@ -89,10 +89,14 @@ def is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_unspecified)
 
 
+# Family, kind, protocol, canonical name, address; the address of a family that Python was built without is bytes.
+AddressRow = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def public_addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+def public_addresses(host: str, port: int) -> Sequence[AddressRow]:
     """`getaddrinfo` rows of `host`. Raises UnsupportedSource unless every one is public, socket.gaierror from DNS."""
     rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not all(is_public(str(row[4][0])) for row in rows):
@@ -121,7 +125,7 @@ class _Dialer:
     def _connect(self, conn: HTTPConnection) -> socket.socket:
         host, port = conn.host, conn.port
         if self.egress.may_be_private(host, port):
-            rows = cast("list[tuple[Any, ...]]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            rows: Sequence[AddressRow] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         else:
             rows = public_addresses(host, port)
         failure: OSError = OSError("no address")

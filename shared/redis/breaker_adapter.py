@@ -3,6 +3,8 @@
 Around them a service that is down would be asked for a minute and a half by everybody before the breaker hears of it.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import requests
@@ -30,22 +32,30 @@ class BreakerAdapter(HTTPAdapter):
         self._call_for = call_for
         super().__init__(**options)
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        *args: Any,  # noqa: ANN401 -- handed on to the adapter it is mixed into
+        **kwargs: Any,  # noqa: ANN401 -- handed on, too, whatever they are
+    ) -> requests.Response:
         """The answer, whatever its status."""
+        once = partial(super().send, request, *args, **kwargs)
         try:
-            return self._call_for(request.url or "")(lambda: self._send_once(request, *args, **kwargs))
+            return self._call_for(request.url or "")(lambda: _answered(once, whole=not kwargs.get("stream")))
         except _Unwell as unwell:
             if unwell.answer is not None:
                 return unwell.answer
             raise unwell.__cause__ or unwell from None
 
-    def _send_once(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        try:
-            answer = super().send(request, *args, **kwargs)
-            if not kwargs.get("stream"):
-                len(answer.content)  # an answer that breaks off is none
-        except requests.RequestException as error:
-            raise _Unwell from error
-        if answer.status_code >= 500:
-            raise _Unwell(answer)
-        return answer
+
+def _answered(send: Callable[[], requests.Response], *, whole: bool) -> requests.Response:
+    """whole: an answer that breaks off is none."""
+    try:
+        answer = send()
+        if whole:
+            len(answer.content)
+    except requests.RequestException as error:
+        raise _Unwell from error
+    if answer.status_code >= 500:
+        raise _Unwell(answer)
+    return answer

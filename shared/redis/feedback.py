@@ -5,14 +5,14 @@ Who wants one forgotten takes it back (null) while the job is there.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import redis
 from redis.client import Pipeline
 
 from shared.errors import JobNotFound
-from shared.feedback import GOOD, UNTOUCHED, Edit, Features, Verdict
+from shared.feedback import GOOD, UNTOUCHED, Changes, Edit, Features, Verdict
 from shared.jobs import utc_now
 from shared.redis import keys
 from shared.redis.connection import redis_errors
@@ -53,7 +53,7 @@ class FeedbackStore:
         self,
         job_id: str,
         rank: int,
-        changes: Mapping[str, object],
+        changes: Changes,
         *,
         check: Callable[[Edit], None],
         lesson: Lesson | None,

@@ -4,7 +4,7 @@ An entry of a `due` set goes only when what it stands for was delivered, refused
 """
 
 import json
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import redis
 from redis.client import Pipeline
@@ -19,9 +19,37 @@ from shared.stages import TERMINAL, JobStatus
 MIRROR_EVERY_MS = 2_000  # between two sends of a job whose status stays the same
 MAX_STATES = 60
 MAX_TRIES = 50  # of one event, by hand too
-INTERNAL = frozenset({"job", "by_hand", "tries_before"})
 STATES_TTL_S = 48 * 3600
 TELL_LIMITS = (MAX_STATES, STATES_TTL_S, MIRROR_EVERY_MS)  # as tell.lua takes them
+
+
+class Try(TypedDict):
+    """One request to the receiver. status: None when there was no answer; then error says why."""
+
+    at: str
+    seconds: float
+    status: int | None
+    answer: str
+    error: str | None
+
+
+class Delivery(TypedDict):
+    """An event to be delivered and what became of it. Times are UTC ISO 8601.
+
+    state: pending, delivered, gone or failed.  job: as it was at the event.
+    by_hand, tries_before: it is sent again because somebody asked, after so many tries.
+    """
+
+    id: str
+    type: str
+    url: str
+    state: str
+    created_at: str
+    next_try_at: str | None
+    tries: list[Try]
+    job: NotRequired[str]
+    by_hand: NotRequired[bool]
+    tries_before: NotRequired[int]
 
 
 def tell_keys(job_id: str) -> list[str]:
@@ -43,12 +71,12 @@ def event_id(job: Job, event: str) -> str:
     return f"msg_{job.job_id}_{job.attempt}_{event.partition('.')[2]}"
 
 
-def new_record(job: Job, event: str) -> dict[str, Any]:
+def new_record(job: Job, event: str) -> Delivery:
     """An event to be delivered. `job` stays as long as the job does, so that it can be sent again."""
     return {
         "id": event_id(job, event),
         "type": event,
-        "url": job.callback_url,
+        "url": job.callback_url or "",
         "state": "pending",
         "created_at": job.updated_at,
         "next_try_at": job.updated_at,
@@ -57,37 +85,41 @@ def new_record(job: Job, event: str) -> dict[str, Any]:
     }
 
 
-def deliveries(client: redis.Redis, job_id: str) -> list[dict[str, Any]]:
+def deliveries(client: redis.Redis, job_id: str) -> list[Delivery]:
     """The events of a job and what became of them, oldest first."""
-    records = [json.loads(text) for text in client.hvals(keys.webhooks(job_id))]
+    records: list[Delivery] = [json.loads(text) for text in client.hvals(keys.webhooks(job_id))]
     shown = [_shown(record) for record in records]
     return sorted(shown, key=lambda record: (record["created_at"], record["id"]))
 
 
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in record.items() if name not in INTERNAL}
-    return shown | {"url": without_secrets(record["url"])}
+def _shown(record: Delivery) -> Delivery:
+    shown: Delivery = {**record, "url": without_secrets(record["url"])}
+    shown.pop("job", None)
+    shown.pop("by_hand", None)
+    shown.pop("tries_before", None)
+    return shown
 
 
-def replay(client: redis.Redis, job_id: str, delivery_id: str) -> dict[str, Any]:
+def replay(client: redis.Redis, job_id: str, delivery_id: str) -> Delivery:
     """Make an event due again, with the same id and body, whatever came of it before; how it stands now.
 
     Raises NotFound, JobConflict when it was tried too often or its body is not kept, DatabaseError.
     """
     name = keys.webhooks(job_id)
-    outcome: list[dict[str, Any]] = []
+    outcome: list[Delivery] = []
 
     def write(pipe: Pipeline) -> None:
         text = pipe.hget(name, delivery_id)
         if text is None:
             raise NotFound("The job has no such delivery.")
-        record = json.loads(str(text))
+        record: Delivery = json.loads(str(text))
         if "job" not in record:
             raise JobConflict("The body of this event is not kept any more.")
         if len(record["tries"]) >= MAX_TRIES:
             raise JobConflict(f"This event has been tried {MAX_TRIES} times.")
         now = utc_now()
-        record |= {"state": "pending", "next_try_at": now, "by_hand": True, "tries_before": len(record["tries"])}
+        record["state"], record["next_try_at"] = "pending", now
+        record["by_hand"], record["tries_before"] = True, len(record["tries"])
         pipe.multi()
         pipe.hset(name, delivery_id, json.dumps(record))
         pipe.zadd(keys.WEBHOOKS_DUE, {f"{job_id}/{delivery_id}": ms_of(now)})

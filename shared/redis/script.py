@@ -25,6 +25,6 @@ class Script:
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._run = client.register_script(text_of(name))
 
-    def __call__(self, keys: Sequence[str], args: Sequence[str | int | float]) -> Any:  # noqa: ANN401 -- what it says
+    def __call__(self, keys: Sequence[str], args: Sequence[str | int | float]) -> Any:  # noqa: ANN401 -- each script has its own, told in its head
         """The script's answer. Raises RedisError."""
         return self._run(keys=keys, args=args)

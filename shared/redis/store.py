@@ -6,9 +6,9 @@ What people say about a job's highlights: see `feedback`.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import redis
 
@@ -44,7 +44,7 @@ class Event(NamedTuple):
 
     id: str
     type: str
-    data: dict[str, Any]
+    data: Mapping[str, object]
 
 
 def _message(job: Job) -> str:

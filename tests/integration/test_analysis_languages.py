@@ -121,8 +121,8 @@ def test_calm_talk_gets_no_invented_emotion_or_title(rate: float, tmp_path: Path
         watch_url=None,
     )
     # Then none claims an emotion, and none takes somebody's small talk for its title
-    assert all(one["emotion"] is None for one in found.highlights)
-    assert not any('"' in one["title"] for one in found.highlights)
+    assert all(one.emotion is None for one in found.highlights)
+    assert not any('"' in (one.title or "") for one in found.highlights)
 
 
 def test_the_same_chat_gives_the_same_highlights_bit_for_bit() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import UnsupportedFormat
+from shared.highlight import as_dicts
 from shared.progress import silent
 from tests.unit.analysis_made import (
     LAUGHS,
@@ -83,31 +84,31 @@ def test_the_moments_are_found_with_their_emotion_and_start_before_the_chat_reac
     # When the recording is analysed
     analysis, found = analyze(made, tmp_path)
     # Then the two moments lead, greetings and the poll do not, and each tells its moment from its beginning
-    best = sorted(found.highlights[:2], key=lambda one: float(one["start_seconds"]))
-    assert [one["emotion"] for one in best] == ["funny", "excitement"]
+    best = sorted(found.highlights[:2], key=lambda one: one.start_seconds)
+    assert [one.emotion for one in best] == ["funny", "excitement"]
     for one, moment in zip(best, (LAUGH_AT, WOW_AT), strict=True):
-        assert moment - 40 <= one["start_seconds"] <= moment - 3
-        assert abs(one["peak_seconds"] - moment) <= 2
-        assert one["end_seconds"] > moment + 4
-        assert one["score"] > 0.5
-    assert all(one["score"] < 0.5 for one in found.highlights[2:])
-    assert abs(analysis.summary["chat_lag_seconds"] - LAG_S) <= 1
+        assert moment - 40 <= one.start_seconds <= moment - 3
+        assert abs(one.peak_seconds - moment) <= 2
+        assert one.end_seconds > moment + 4
+        assert one.score > 0.5
+    assert all(one.score < 0.5 for one in found.highlights[2:])
+    assert abs((analysis.summary.chat_lag_seconds or 0) - LAG_S) <= 1
     assert analysis.warnings == ()
 
 
 def test_every_highlight_says_why_with_numbers_and_shows_no_names(made: Path, tmp_path: Path) -> None:
     _, found = analyze(made, tmp_path)
-    funny = next(one for one in found.highlights if one["emotion"] == "funny")
-    assert any("% of the messages laughing" in line for line in funny["reasons"])
-    assert any("times as many people as usual" in line for line in funny["reasons"])
-    assert any("LU louder" in line for line in funny["reasons"])
-    assert "goat" in funny["title"]
-    assert "goat" in funny["transcript"]
-    assert funny["chat_sample"]
-    assert not any(word in json.dumps(found.highlights) for word in ("secretname", "otherviewer", "spamming"))
-    assert funny["watch_url"] == f"https://www.twitch.tv/videos/1?t={int(funny['start_seconds'])}s"
-    assert funny["signals"]["reactions"] > 4
-    assert funny["clip_url"] is funny["thumbnail_url"] is None
+    funny = next(one for one in found.highlights if one.emotion == "funny")
+    assert any("% of the messages laughing" in line for line in funny.reasons)
+    assert any("times as many people as usual" in line for line in funny.reasons)
+    assert any("LU louder" in line for line in funny.reasons)
+    assert "goat" in (funny.title or "")
+    assert "goat" in (funny.transcript or "")
+    assert funny.chat_sample
+    assert not any(word in json.dumps(as_dicts(found.highlights)) for word in ("secretname", "otherviewer", "spamming"))
+    assert funny.watch_url == f"https://www.twitch.tv/videos/1?t={int(funny.start_seconds)}s"
+    assert funny.signals["reactions"] > 4
+    assert funny.clip_url is funny.thumbnail_url is None
 
 
 def test_the_files_hold_what_the_contract_says(made: Path, tmp_path: Path) -> None:
@@ -154,19 +155,19 @@ def test_what_is_missing_is_null_and_said(made: Path, tmp_path: Path, chat: bool
     # Then nothing of theirs is invented, a warning says so, and the loud moments are still found
     summary, columns = analysis.summary, json.loads((tmp_path / "timeline.json").read_text())["columns"]
     if not chat:
-        assert summary["chat"] is None is summary["sentiment"]["chat"]
-        assert summary["chat_lag_seconds"] is None
+        assert summary.chat is None is summary.sentiment.chat
+        assert summary.chat_lag_seconds is None
         assert "messages" not in columns
-        assert all(one["chat_sample"] is None for one in found.highlights)
+        assert all(one.chat_sample is None for one in found.highlights)
         assert any("no chat" in line for line in found.warnings)
     if not words:
-        assert summary["words_per_second"] is None
+        assert summary.words_per_second is None
         assert "speech_rate" not in columns
-        assert all(one["transcript"] is None for one in found.highlights)
+        assert all(one.transcript is None for one in found.highlights)
         assert any("no words" in line for line in found.warnings)
     if not chat and not words:
-        assert summary["emotions"] is None
-    starts = [one["start_seconds"] for one in found.highlights[:2]]
+        assert summary.emotions is None
+    starts = [one.start_seconds for one in found.highlights[:2]]
     assert sorted(round(start / 300) for start in starts) == [1, 2]
 
 
@@ -175,7 +176,7 @@ def test_an_empty_chat_counts_as_none(made: Path, tmp_path: Path) -> None:
     analysis = analyze_recording(
         chat=empty, audio=made / "audio.wav", transcript=None, duration_s=DURATION_S, into=tmp_path, progress=silent
     )
-    assert analysis.summary["chat"] is None
+    assert analysis.summary.chat is None
     assert any("no chat" in line for line in analysis.warnings)
 
 

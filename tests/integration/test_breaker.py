@@ -343,7 +343,7 @@ def test_opening_and_closing_are_told_once_each(store: JobStore) -> None:
         guard_of(store.redis)(working)
 
     assert [entry["event"] for entry in logs] == ["breaker_opened", "breaker_probing", "breaker_closed"]
-    assert int(reliability_figures(store.redis)["breakers"][SERVICE]["openings"]) == 1
+    assert reliability_figures(store.redis).breakers[SERVICE].openings == 1
 
 
 @pytest.mark.parametrize("late", [failing, working])
@@ -366,9 +366,9 @@ def test_a_call_that_began_before_the_opening_changes_nothing(store: JobStore, l
 def test_the_reliability_page_shows_its_state(store: JobStore) -> None:
     open_up(store.redis)
 
-    figures = reliability_figures(store.redis)["breakers"][SERVICE]
+    figures = reliability_figures(store.redis).breakers[SERVICE]
 
-    assert (figures["state"], figures["failures"], figures["failing"]) == ("open", FAIL_MAX, FAIL_MAX)
+    assert (figures.state, figures.failures, figures.failing) == ("open", FAIL_MAX, FAIL_MAX)
 
 
 def test_nothing_is_kept_for_ever(store: JobStore) -> None:

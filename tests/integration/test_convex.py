@@ -27,6 +27,12 @@ def client(peer: ConvexPeer) -> ConvexClient:
     return ConvexClient(peer.url, DEPLOY_KEY)
 
 
+def row_of(client: ConvexClient) -> dict[str, object]:
+    row = client.query("video:getJobById", {"jobId": "job1"})
+    assert isinstance(row, dict)
+    return row
+
+
 def progress(**changes: Any) -> dict[str, Any]:
     return {
         "jobId": "job1",
@@ -154,13 +160,13 @@ def test_the_public_row_keeps_the_callback_address_to_itself(client: ConvexClien
     public = peer.post("query", "video:getByTwitchIdPublic", {"twitchId": "100"}).json()["value"]
     assert public["jobId"] == "job1"
     assert "callbackUrl" not in public
-    assert client.query("video:getJobById", {"jobId": "job1"})["callbackUrl"] == "https://hook.example/secret"
+    assert row_of(client)["callbackUrl"] == "https://hook.example/secret"
 
 
 def test_floats_come_back_as_floats(client: ConvexClient) -> None:
     client.mutation("video:updateJobProgress", progress(progressPercentage=50))
 
-    value = client.query("video:getJobById", {"jobId": "job1"})["progressPercentage"]
+    value = row_of(client)["progressPercentage"]
     assert isinstance(value, float)
     assert value == 50
 

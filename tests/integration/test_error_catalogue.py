@@ -81,9 +81,9 @@ def test_a_failure_ends_as_its_code(row: Row, place: Place) -> None:
     assert error.code == row.code
     told = problem(error, instance="/")
     after_s = CONTRACT.get(row.code, error.default_retry_after_s)
-    assert told["retryable"] == (after_s is not None)
-    assert told["retry_after_seconds"] == (row.retry_after_s or after_s)
-    assert str(place.folder) not in told["detail"]
+    assert told.retryable == (after_s is not None)
+    assert told.retry_after_seconds == (row.retry_after_s or after_s)
+    assert str(place.folder) not in told.detail
 
 
 def test_every_code_of_the_contract_has_a_row() -> None:

@@ -25,6 +25,7 @@ from shared.redis.locks import release
 from shared.redis.store import LEASE_MS, Entries, JobStore
 from shared.representations import event_of
 from shared.stages import STAGE_BY_NAME, STAGES, TERMINAL, JobStatus
+from tests.results_made import results
 
 CREATED_AT = "2026-11-22T10:00:00.000Z"
 MAX_ACTIVE = 3
@@ -52,10 +53,11 @@ class Move:
     def on(self, job: Job, now: str) -> Change:
         """The change, by one who knows the job as it is now."""
         token, stage = job.token - self.late_by, STAGE_BY_NAME[self.stage or job.stage or STAGES[0].name]
+        made = results(chat_url=now)
         changes: dict[str, Change] = {
             "claim": lambda it: jobs.claim(it, stage=stage, attempt=job.attempt, holder=self.holder, now=now),
             "report": lambda it: jobs.report(it, token=token, fraction=self.fraction, eta_seconds=7, now=now),
-            "finish": lambda it: jobs.finish(it, token=token, seconds=1, now=now, warnings=(now,), results={"at": now}),
+            "finish": lambda it: jobs.finish(it, token=token, seconds=1, now=now, warnings=(now,), results=made),
             "put back": lambda it: jobs.put_back(it, token=token, error=NetworkTimeout(), delay_s=1, now=now),
             "give back": lambda it: jobs.give_back(it, token=token, now=now),
             "lose": lambda it: jobs.lose(it, token=token, now=now),

@@ -15,7 +15,7 @@ import pytest
 
 from shared import jobs
 from shared.artifacts.folder import FolderStore
-from shared.feedback import BAD, GOOD, Features
+from shared.feedback import BAD, GOOD, Changes, Features
 from shared.jobs import Job, Options, utc_now
 from shared.records import Video
 from shared.redis.connection import connect
@@ -74,7 +74,7 @@ def verdicts(store: JobStore, timeline: Timeline) -> int:
     for rank in range(24):
         values = features_at(timeline, SHOUTS_S if rank % 2 else LAUGHTER_S).tolist()
         lesson = Lesson(OWNER, CHANNEL, Features(FEATURES, tuple(values)))
-        verdict = {"verdict": BAD if rank % 2 else GOOD}
+        verdict: Changes = {"verdict": BAD if rank % 2 else GOOD}
         feedback.change("earlier", rank, verdict, check=lambda _: None, lesson=lesson)
     return 24
 

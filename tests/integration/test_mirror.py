@@ -1,6 +1,6 @@
 """Jobs and their rows: a real Valkey on one side, the Convex stand-in on the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,12 +19,13 @@ from shared.stages import STAGES
 from tests.integration.test_store import new_job
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.flaky import running_proxy
+from tests.results_made import results
 from workers.delivery.convex import ConvexClient
 from workers.delivery.mirror import GIVE_UP_MS, MirrorSender, forget_all
 from workers.delivery.sweep import now_ms, sweep
 
 PUBLIC = "https://klip.example"
-RESULTS = {"highlights": 1, "audio_url": "/api/v1/analysis/job1/files/audio.m4a", "video_url": None}
+RESULTS = results(audio_url="/api/v1/analysis/job1/files/audio.m4a")
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +76,8 @@ def complete(store: JobStore, job: Job) -> Job:
             job = store.change(
                 job.job_id, partial(jobs.claim, stage=stage, attempt=1, holder="w", now=utc_now()), lease="take"
             )
-        results = RESULTS if stage is STAGES[-1] else None
-        finish = partial(jobs.finish, token=job.token, seconds=1.0, now=utc_now(), results=results)
+        made = RESULTS if stage is STAGES[-1] else None
+        finish = partial(jobs.finish, token=job.token, seconds=1.0, now=utc_now(), results=made)
         job = store.change(job.job_id, finish, lease="drop")
     return job
 
@@ -276,7 +277,7 @@ def test_a_change_during_the_send_is_sent_next(store: JobStore, peer: ConvexPeer
     job = start(store)
 
     class Meanwhile(ConvexClient):
-        def mutation(self, path: str, args: dict[str, Any]) -> Any:
+        def mutation(self, path: str, args: Mapping[str, object]) -> object:
             if args["status"] == "Downloading":
                 report(store, job, 0.5)
             return super().mutation(path, args)
@@ -295,7 +296,7 @@ def test_a_sender_that_died_leaves_the_job_due(store: JobStore, peer: ConvexPeer
     start(store)
 
     class Dies(ConvexClient):
-        def mutation(self, path: str, args: dict[str, Any]) -> Any:
+        def mutation(self, path: str, args: Mapping[str, object]) -> object:
             super().mutation(path, args)
             raise SystemExit
 

@@ -2,6 +2,7 @@
 
 import threading
 from functools import partial
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLi
 from shared.jobs import Job, Options, StageHeld, utc_now
 from shared.redis.keys import CHANNEL, PREFIX, TURNS
 from shared.redis.store import LEASE_MS, JobStore
+from shared.representations import Progress
 from shared.stages import STAGES
 
 
@@ -122,7 +124,7 @@ def test_events_after_an_id_are_replayed_in_order_and_an_unknown_id_gives_none(s
     assert first is not None
     missed = store.events_after("job1", first.id)
     assert missed is not None
-    assert [event.data["progress"]["percentage"] for event in missed] == [0, 3, 6, 9]
+    assert [cast("Progress", event.data["progress"])["percentage"] for event in missed] == [0, 3, 6, 9]
     assert store.events_after("job1", "1-1") is None
     assert store.events_after("job1", "nonsense") is None
 

@@ -18,12 +18,14 @@ from shared import jobs
 from shared.errors import JobNotFound
 from shared.feedback import Features
 from shared.files import media_type_of
+from shared.highlight import as_dicts
 from shared.jobs import utc_now
 from shared.records import Video
 from shared.redis import keys
 from shared.redis.feedback import MAX_VERDICTS, VERDICTS_TTL_S, FeedbackStore, Lesson
 from shared.redis.store import JobStore
 from shared.stages import STAGES
+from tests.highlights_made import highlight
 from tests.integration.conftest import Web, running_web, used
 from workers.analysis.features import FEATURES, write_features
 from workers.exports import Media, write_exports
@@ -37,26 +39,18 @@ VIDEO = Video(
     duration_seconds=600.0,
     watch_url="https://www.twitch.tv/videos/1",
 )
-HIGHLIGHTS: list[dict[str, Any]] = [
-    {
-        "rank": rank,
-        "start_seconds": 100.0 * rank,
-        "end_seconds": 100.0 * rank + 20,
-        "peak_seconds": 100.0 * rank + 5,
-        "score": 0.5,
-        "emotion": "funny",
-        "title": f"Moment {rank}",
-        "reasons": ["3 times as many"],
-        "transcript": None,
-        "chat_sample": [],
-        "signals": {},
-        "clip_url": None,
-        "thumbnail_url": None,
-        "watch_url": f"https://www.twitch.tv/videos/1?t={100 * rank}s",
-        "verdict": None,
-    }
+FOUND = [
+    highlight(
+        rank,
+        100.0 * rank,
+        100.0 * rank + 20,
+        f"Moment {rank}",
+        peak_seconds=100.0 * rank + 5,
+        watch_url=f"https://www.twitch.tv/videos/1?t={100 * rank}s",
+    )
     for rank in (1, 2, 3)
 ]
+HIGHLIGHTS: list[dict[str, Any]] = json.loads(json.dumps(as_dicts(FOUND)))
 
 
 def keep(web: Web, job_id: str, folder: Path) -> None:
@@ -67,7 +61,7 @@ def keep(web: Web, job_id: str, folder: Path) -> None:
     features = {rank: np.array([rank / 10, 0.2, 0.3, 0.4]) for rank in (1, 2)}  # the third has none
     names = ("results.json", "highlights.json", write_features(features, folder))
     entries = {}
-    exported = write_exports(HIGHLIGHTS, video=VIDEO.as_dict(), media=Media(name="a.mp4", url="a.mp4"), into=folder)
+    exported = write_exports(FOUND, video=VIDEO, media=Media(name="a.mp4", url="a.mp4"), into=folder)
     for name in (*names, *exported.files):
         data = (folder / name).read_bytes()
         entries[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stage": "x", "attempt": 1}
@@ -216,10 +210,10 @@ def test_changes_at_the_same_time_all_arrive(web: Web, job_id: str) -> None:
         answers = list(pool.map(lambda change: patch(web, job_id, change[0], **change[1]).status_code, changes))
 
     assert answers == [200] * len(changes)
-    for highlight in shown(web, job_id):
-        rank = highlight["rank"]
-        assert (highlight["verdict"], highlight["title"]) == ("good", f"T{rank}")
-        assert (highlight["start_seconds"], highlight["end_seconds"]) == (100 * rank + 1, 100 * rank + 30)
+    for one in shown(web, job_id):
+        rank = one["rank"]
+        assert (one["verdict"], one["title"]) == ("good", f"T{rank}")
+        assert (one["start_seconds"], one["end_seconds"]) == (100 * rank + 1, 100 * rank + 30)
 
 
 def test_borders_moved_at_the_same_time_never_cross(web: Web, job_id: str) -> None:

@@ -12,6 +12,7 @@ from shared.files import EXPORTS, File
 from shared.jobs import utc_now
 from shared.stages import STAGES
 from tests.integration.conftest import Web
+from tests.results_made import results
 
 VIDEO = bytes(range(256)) * 40
 FILES = {
@@ -28,7 +29,7 @@ FILES = {
 def complete(web: Web, job_id: str) -> None:
     for stage in STAGES:
         job = web.store.change(job_id, partial(jobs.claim, stage=stage, attempt=1, holder="t", now=utc_now()))
-        finish = partial(jobs.finish, token=job.token, seconds=1, now=utc_now(), results={"files": 1})
+        finish = partial(jobs.finish, token=job.token, seconds=1, now=utc_now(), results=results())
         web.store.change(job_id, finish)
 
 

@@ -12,6 +12,7 @@ from shared.stages import STAGES
 from tests.conftest import wait_until
 from tests.integration.conftest import Web
 from tests.integration.stream_clients import Worker, publish, raw_stream, read_until, streams
+from tests.results_made import results
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_stream_tells_the_whole_story_and_ends(web: Web, job_id: str, worker: 
     assert list(dict.fromkeys(statuses(story))) == ["queued", *(stage.status for stage in STAGES), "completed"]
     percentages = [event.json()["progress"]["percentage"] for event in story]
     assert percentages == sorted(percentages)
-    assert story[-2].json()["results"] == {"highlights": 3}
+    assert story[-2].json()["results"]["highlights"] == 3
 
 
 def test_every_event_carries_the_documented_members(web: Web, job_id: str, worker: Worker) -> None:
@@ -140,14 +141,14 @@ def test_a_burst_of_reports_is_thinned_but_its_last_and_each_status_arrive(
 
 
 def test_text_of_every_kind_arrives_whole(web: Web, job_id: str, worker: Worker) -> None:
-    results = {"title": 'a\nb\r\nc\u2028d\u2029e\x85f "ü" 😀'}
+    made = results(chat_url='a\nb\r\nc\u2028d\u2029e\x85f "ü" 😀')
     for stage in range(len(STAGES)):
         worker.claim(stage)
         token = web.store.get(job_id).token
-        worker.change(jobs.finish, token=token, seconds=1.0, results=results)
+        worker.change(jobs.finish, token=token, seconds=1.0, results=made)
 
     with followed(web, job_id) as events:
-        assert rest(events)[2].json()["results"] == results
+        assert rest(events)[2].json()["results"] == made.as_dict()
 
 
 # --- coming back ------------------------------------------------------------------------------------------------------

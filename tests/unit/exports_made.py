@@ -9,6 +9,9 @@ from xml.etree import ElementTree as ET
 import opentimelineio as otio
 
 from shared.files import EXPORTS, MARKED, File
+from shared.highlight import Highlight
+from shared.records import Video
+from tests.highlights_made import highlight
 from workers.exports import Exported, Media, write_exports
 
 HOURS = 4 * 3600.0
@@ -42,34 +45,23 @@ class Span(NamedTuple):
     end: Fraction
 
 
-def highlight(rank: int, start: float, end: float, title: str = "Moment") -> dict[str, Any]:
-    return {
-        "rank": rank, "start_seconds": start, "end_seconds": end, "peak_seconds": (start + end) / 2, "score": 0.5,
-        "emotion": "funny", "title": title, "reasons": ["Chat 6.2 times its usual rate."], "transcript": "words, here",
-        "chat_sample": ["LUL", "=cmd()"], "signals": {"chat_rate": 5.0}, "clip_url": None, "thumbnail_url": None,
-        "watch_url": None,
-    }  # fmt: skip
-
-
-def highlights() -> list[dict[str, Any]]:
+def highlights() -> list[Highlight]:
     return [highlight(rank, *span) for rank, span in enumerate(SPANS, start=1)]
 
 
-def video(rate: Fraction | None, **more: Any) -> dict[str, Any]:
+def video(rate: Fraction | None, **more: object) -> Video:
     about = {
-        "title": 'A & B\'s "long" stream', "duration_seconds": HOURS + 600.0, "width": 1920, "height": 1080,
-        "frame_rate": rate and f"{rate.numerator}/{rate.denominator}", "variable_frame_rate": False,
-        "has_picture": True, "audio_tracks": 2, "audio_channels": 2, "audio_rate": 48_000, "start_timecode": None,
+        "id": "1", "source": "local", "title": 'A & B\'s "long" stream', "duration_seconds": HOURS + 600.0,
+        "width": 1920, "height": 1080, "frame_rate": rate and f"{rate.numerator}/{rate.denominator}",
+        "variable_frame_rate": False, "has_picture": True, "audio_tracks": 2, "audio_channels": 2, "audio_rate": 48_000,
     }  # fmt: skip
-    return about | more
+    return Video.of(about | more)
 
 
 class Exports:
     """What was written into a folder."""
 
-    def __init__(
-        self, folder: Path, found: Sequence[dict[str, Any]], about: dict[str, Any], media: Media = LOCAL
-    ) -> None:
+    def __init__(self, folder: Path, found: Sequence[Highlight], about: Video | None, media: Media = LOCAL) -> None:
         self.folder = folder
         self.exported: Exported = write_exports(found, video=about, media=media, into=folder)
 

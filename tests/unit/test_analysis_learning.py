@@ -169,9 +169,9 @@ def test_verdicts_re_rank_the_moments_and_the_result_says_how_many(timeline: Tim
     before, after = find(timeline, tmp_path, []), find(timeline, tmp_path, judged(timeline))
 
     assert (before.tuned_on, after.tuned_on) == (0, 24)
-    assert [highlight["emotion"] for highlight in before.highlights] == ["excitement", "funny"]
-    assert [highlight["emotion"] for highlight in after.highlights] == ["funny", "excitement"]
-    assert after.highlights[0]["score"] > 0.55
+    assert [highlight.emotion for highlight in before.highlights] == ["excitement", "funny"]
+    assert [highlight.emotion for highlight in after.highlights] == ["funny", "excitement"]
+    assert after.highlights[0].score > 0.55
     assert find(timeline, tmp_path, judged(timeline, count=7)).tuned_on == 0
 
 
@@ -189,7 +189,7 @@ def test_the_features_of_each_highlight_are_written_by_rank(timeline: Timeline, 
     name = write_features(found.features, tmp_path)
 
     document = (tmp_path / name).read_bytes()
-    assert set(json.loads(document)["highlights"]) == {str(h["rank"]) for h in found.highlights}
+    assert set(json.loads(document)["highlights"]) == {str(h.rank) for h in found.highlights}
     first = features_of(document, 1)
     assert first is not None
     assert first.names == FEATURES

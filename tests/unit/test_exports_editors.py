@@ -9,6 +9,8 @@ import opentimelineio as otio
 import pytest
 
 from shared.files import EXPORTS, HIGHLIGHTS_CSV, MARKED
+from shared.records import Video
+from tests.highlights_made import highlight
 from tests.unit.exports_made import (
     FETCHED,
     HOSTILE,
@@ -21,7 +23,6 @@ from tests.unit.exports_made import (
     assert_within_a_frame,
     fcp7_spans,
     fcpxml_spans,
-    highlight,
     highlights,
     mlt_spans,
     otio_spans,
@@ -158,7 +159,7 @@ def test_a_varying_rate_is_said_wherever_it_is_used(tmp_path: Path) -> None:
 
 
 def test_an_unknown_rate_is_assumed_and_said(tmp_path: Path) -> None:
-    exports = Exports(tmp_path, highlights(), {"id": "1", "title": None, "duration_seconds": HOURS + 600})
+    exports = Exports(tmp_path, highlights(), Video(id="1", source="local", duration_seconds=HOURS + 600))
 
     assert "not known; 30 frames a second are assumed." in exports.text("edl")
     assert_within_a_frame(otio_spans(exports.otio("otio"), Fraction(30)), Fraction(30))
@@ -233,7 +234,7 @@ def test_the_whole_recording_is_there_with_a_marker_over_each_highlight(tmp_path
 
 @pytest.mark.parametrize("form", EDITORS)
 def test_no_highlights_give_files_that_can_still_be_read(tmp_path: Path, form: str) -> None:
-    exports = Exports(tmp_path, [], {"title": None, "duration_seconds": 10.0, "frame_rate": "25/1"})
+    exports = Exports(tmp_path, [], Video(id="1", source="local", duration_seconds=10.0, frame_rate="25/1"))
 
     if form in ("edl", "otio", "premiere"):
         assert exports.otio(form, rate=25.0 if form == "edl" else None).find_clips() == []

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from tests.unit.exports_made import FETCHED, HOSTILE, LOCAL, RATES, Exports, highlight, highlights, video
+from shared.highlight import Highlight
+from tests.highlights_made import highlight
+from tests.unit.exports_made import FETCHED, HOSTILE, LOCAL, RATES, Exports, highlights, video
 
 RULES = Path(__file__).parents[1] / "data" / "fcpxml_rules.dtd"
 FORMATS = {
@@ -42,7 +44,7 @@ def test_it_keeps_the_rules_at_every_rate(tmp_path: Path, rate: str, marked: boo
 
 @pytest.mark.parametrize("found", [[], [highlight(n, 9.0 * n, 9.0 * n + 8, text) for n, text in enumerate(HOSTILE)]])
 @pytest.mark.parametrize("media", [LOCAL, FETCHED])
-def test_it_keeps_the_rules_whatever_is_in_it(tmp_path: Path, found: list[dict[str, Any]], media: Any) -> None:
+def test_it_keeps_the_rules_whatever_is_in_it(tmp_path: Path, found: list[Highlight], media: Any) -> None:
     about = video(None, width=None, height=None, audio_tracks=0, title=HOSTILE[3])
 
     valid(Exports(tmp_path / "a", found, about, media).path("fcpxml"))

@@ -9,18 +9,20 @@ import pandas as pd
 import pytest
 import webvtt
 
-from tests.unit.exports_made import HOSTILE, Exports, highlight, video
+from shared.highlight import Highlight
+from tests.highlights_made import highlight
+from tests.unit.exports_made import HOSTILE, Exports, video
 
 HOURS = 4 * 3600.0
 SPANS = ((HOURS + 61.5, HOURS + 90.25), (12.04, 30.0), (1800.0, 1860.0))
 SRT_CUE = re.compile(r"(\d+)\n(\d\d:\d\d:\d\d,\d{3}) --> (\d\d:\d\d:\d\d,\d{3})\n(\S[^\n]*)\n")
 
 
-def hostile() -> list[dict[str, Any]]:
+def hostile() -> list[Highlight]:
     return [highlight(n, 100.0 * n, 100.0 * n + 9, title) for n, title in enumerate(HOSTILE, start=1)]
 
 
-def made(folder: Path, found: list[dict[str, Any]], **more: Any) -> Exports:
+def made(folder: Path, found: list[Highlight], **more: Any) -> Exports:
     return Exports(folder, found, video(None, **more))
 
 

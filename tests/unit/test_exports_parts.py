@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.exports_made import Exports, highlight, video
+from tests.highlights_made import highlight
+from tests.unit.exports_made import Exports, video
 from workers.exports import Media
 
 FIRST, SECOND, THIRD = (Media(name=f"night {n}.mkv", url=f"file:///media/night%20{n}.mkv") for n in (1, 2, 3))

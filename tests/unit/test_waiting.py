@@ -42,7 +42,8 @@ def test_between_two_stages_it_waits_for_a_worker() -> None:
 
     assert waiting is not None
     assert (waiting.reason, waiting.since) == ("worker", NOW)
-    assert event_of(between)["progress"]["waiting"]["text"] == "Waiting for a worker"
+    assert event_of(between)["progress"]["waiting"] == waiting.as_dict()
+    assert waiting.text == "Waiting for a worker"
 
 
 @pytest.mark.parametrize(("error", "reason"), [(NetworkTimeout(), "retry"), (CircuitOpen(), "breaker")])

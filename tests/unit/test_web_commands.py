@@ -9,7 +9,12 @@ from rich.console import Console
 
 from tests.conftest import SettingsMaker
 from web.cli.analyze import base_url, source_name
+from web.cli.answers import HighlightAnswer, JobAnswer, ProgressAnswer, ResultsAnswer
 from web.cli.display import clock, jobs_shown, progress_shown, results_shown
+
+
+def progress(percent: float, stage: str | None = None, done: dict[str, float] | None = None) -> ProgressAnswer:
+    return {"percentage": percent, "waiting": None, "current_stage": stage, "stage_progress": done or {}}
 
 
 def shown(width: int = 120) -> tuple[Console, StringIO]:
@@ -57,16 +62,28 @@ def test_times_are_shown_as_on_a_player(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
+def found(rank: int, *, title: str | None, reasons: list[str]) -> HighlightAnswer:
+    return {
+        "rank": rank,
+        "start_seconds": 60,
+        "end_seconds": 90,
+        "score": 0.91234,
+        "emotion": "funny",
+        "title": title,
+        "reasons": reasons,
+        "clip_url": f"/x/files/clips/{rank:02}.mp4",
+    }
+
+
 def test_highlights_are_shown_with_the_paths_of_their_clips(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "01.mp4").touch()
-    highlight = {"start_seconds": 60, "end_seconds": 90, "score": 0.91234, "emotion": "funny"}
-    results = {
+    results: ResultsAnswer = {
         "job_id": "j",
         "video": {"title": "A [bold]night[/bold]"},
         "highlights": [
-            highlight | {"rank": 1, "title": "Laughter", "reasons": ["12x chat"], "clip_url": "/x/files/clips/01.mp4"},
-            highlight | {"rank": 2, "title": None, "reasons": [], "clip_url": "/x/files/clips/02.mp4"},
+            found(1, title="Laughter", reasons=["12x chat"]),
+            found(2, title=None, reasons=[]),
         ],
         "warnings": ["No chat."],
     }
@@ -86,7 +103,7 @@ def test_without_a_terminal_each_change_of_status_is_a_line() -> None:
 
     with progress_shown(console) as show:
         for status, percent in (("queued", 0), ("downloading", 5), ("downloading", 9), ("completed", 100)):
-            show({"status": status, "progress": {"percentage": percent}})
+            show({"event": "progress", "status": status, "progress": progress(percent)})
 
     assert text.getvalue().split("\n")[:3] == ["  0.0 %  queued", "  5.0 %  downloading", "100.0 %  completed"]
 
@@ -97,7 +114,7 @@ def test_on_a_terminal_every_stage_has_a_bar() -> None:
     done = {"download": 100.0, "chat": 40.0}
 
     with progress_shown(console) as show:
-        show({"status": "x", "progress": {"percentage": 32, "current_stage": "chat", "stage_progress": done}})
+        show({"event": "progress", "status": "x", "progress": progress(32, "chat", done)})
 
     assert "Downloading" in text.getvalue()
     assert "Fetching chat" in text.getvalue()
@@ -106,9 +123,16 @@ def test_on_a_terminal_every_stage_has_a_bar() -> None:
 
 def test_jobs_are_listed_with_their_whole_ids() -> None:
     console, text = shown(width=20)
-    job = {"job_id": "f" * 32, "status": "queued", "attempt": 1, "created_at": "2026-01-01T00:00:00.000Z", "url": "1"}
+    job: JobAnswer = {
+        "job_id": "f" * 32,
+        "status": "queued",
+        "created_at": "2026-01-01T00:00:00.000Z",
+        "url": "1",
+        "progress": progress(12.4),
+        "error": None,
+    }
 
-    jobs_shown(console, [job | {"progress": {"percentage": 12.4}}])
+    jobs_shown(console, [job])
 
     assert "f" * 32 in text.getvalue()
     assert "12" in text.getvalue()

@@ -4,10 +4,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -69,11 +68,12 @@ def _connected(key: str | None) -> Iterator[Client]:
         sys.exit(REFUSED)
 
 
-def _show_refusal(problem: dict[str, Any]) -> None:
+def _show_refusal(problem: Mapping[str, object]) -> None:
     messages.print(
         f"{problem.get('code', 'ERROR')}: {problem.get('detail')}", style="red", markup=False, highlight=False
     )
-    for field, reasons in (problem.get("errors") or {}).items():
+    errors = problem.get("errors")
+    for field, reasons in errors.items() if isinstance(errors, dict) else ():
         messages.print(f"  {field}: {' '.join(reasons)}", markup=False, highlight=False)
     if action := problem.get("suggested_action"):
         messages.print(str(action), markup=False, highlight=False)
@@ -163,7 +163,7 @@ def analyze(
         "priority": priority,
         "join": [_file_name(name, config) for name in join] or None,
     }
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "url": source_name(source, config),
         "options": {name: value for name, value in options.items() if value is not None},
     }
@@ -220,11 +220,11 @@ def _follow(client: Client, job_id: str, *, as_json: bool) -> int:
         return INTERRUPTED
     job = client.job(job_id)
     completed = job["status"] == "completed"
-    answer = client.results(job_id) if completed else job
+    results = client.results(job_id) if completed else None
     if as_json:
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    elif completed:
-        results_shown(console, answer, base_url=client.base_url, folder=_local_files(job_id))
+        click.echo(json.dumps(results or job, indent=2, ensure_ascii=False))
+    elif results:
+        results_shown(console, results, base_url=client.base_url, folder=_local_files(job_id))
     elif job["error"]:
         _show_refusal(job["error"])
     return COMPLETED if completed else FAILED

@@ -1,12 +1,14 @@
 """A small client of our own HTTP API, for the commands."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, cast
+from typing import cast
 
 import httpx
 from httpx_sse import SSEError, connect_sse
+
+from web.cli.answers import EventAnswer, JobAnswer, ResultsAnswer
 
 TIMEOUT_S = 30.0
 STREAM_SILENCE_S = 45.0  # three missed comments: the connection is dead
@@ -14,13 +16,12 @@ MAX_RECONNECTS = 60  # in a row, without an event between them
 RECONNECT_S = 1.0
 TOO_MANY = 429
 API = "/api/v1"
-Answer = dict[str, Any]
 
 
 class Refused(Exception):
     """The server answered with a problem."""
 
-    def __init__(self, problem: Answer) -> None:
+    def __init__(self, problem: Mapping[str, object]) -> None:
         self.problem = problem
         super().__init__(str(problem.get("detail") or problem.get("title") or "refused"))
 
@@ -46,30 +47,30 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, body: Answer) -> Answer:
+    def submit(self, body: Mapping[str, object]) -> JobAnswer:
         """POST a submission; the job."""
-        return self._call("POST", f"{API}/analysis", json=body)
+        return cast("JobAnswer", self._call("POST", f"{API}/analysis", json=body))
 
-    def job(self, job_id: str) -> Answer:
+    def job(self, job_id: str) -> JobAnswer:
         """The job as it is now."""
-        return self._call("GET", f"{API}/analysis/{job_id}")
+        return cast("JobAnswer", self._call("GET", f"{API}/analysis/{job_id}"))
 
-    def results(self, job_id: str) -> Answer:
+    def results(self, job_id: str) -> ResultsAnswer:
         """The result document."""
-        return self._call("GET", f"{API}/analysis/{job_id}/results")
+        return cast("ResultsAnswer", self._call("GET", f"{API}/analysis/{job_id}/results"))
 
-    def jobs(self, *, limit: int) -> list[Answer]:
+    def jobs(self, *, limit: int) -> list[JobAnswer]:
         """The newest jobs."""
-        return cast("list[Answer]", self._call("GET", f"{API}/jobs?limit={limit}")["jobs"])
+        return cast("list[JobAnswer]", self._call("GET", f"{API}/jobs?limit={limit}")["jobs"])
 
-    def _call(self, method: str, path: str, json: Answer | None = None) -> Answer:
+    def _call(self, method: str, path: str, json: Mapping[str, object] | None = None) -> dict[str, object]:
         try:
             response = self._http.request(method, path, json=json)
         except httpx.HTTPError as error:
             raise Unreachable(f"{self.base_url} does not answer ({error})") from error
         return _checked(response)
 
-    def events(self, job_id: str) -> Iterator[Answer]:
+    def events(self, job_id: str) -> Iterator[EventAnswer]:
         """The job's events until it has ended, over as many connections as it takes."""
         last_id: str | None = None
         failures = 0
@@ -85,7 +86,7 @@ class Client:
             time.sleep(RECONNECT_S)
         raise Unreachable(f"{self.base_url} does not answer any more")
 
-    def _stream(self, job_id: str, last_id: str | None) -> Iterator[tuple[str, Answer]]:
+    def _stream(self, job_id: str, last_id: str | None) -> Iterator[tuple[str, EventAnswer]]:
         headers = {"Last-Event-ID": last_id} if last_id else {}
         timeout = httpx.Timeout(TIMEOUT_S, read=STREAM_SILENCE_S)
         path = f"{API}/analysis/{job_id}/stream"
@@ -97,11 +98,11 @@ class Client:
                 yield event.id, event.json()
 
 
-def _checked(response: httpx.Response) -> Answer:
+def _checked(response: httpx.Response) -> dict[str, object]:
     try:
         answer = response.json()
     except ValueError:
         raise Unreachable(f"{response.url} is not KlipStream (it answered {response.status_code})") from None
     if response.is_error:
         raise Refused(answer)
-    return cast("Answer", answer)
+    return cast("dict[str, object]", answer)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,8 +11,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from shared.stages import STAGES
+from web.cli.answers import EventAnswer, JobAnswer, ResultsAnswer
 
-Show = Callable[[dict[str, Any]], None]
+Show = Callable[[EventAnswer], None]
 
 
 @contextmanager
@@ -34,7 +35,7 @@ class _Bars:
         }
         self._total = progress.add_task("[bold]Total", total=100)
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: EventAnswer) -> None:
         at = event["progress"]
         for stage, task in self._tasks.items():
             percent = at["stage_progress"].get(stage, 0)
@@ -53,7 +54,7 @@ class _Lines:
         self._console = console
         self._status = ""
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: EventAnswer) -> None:
         waiting = event["progress"].get("waiting")
         # Between two stages a job waits for a worker for a moment; that is no news.
         status = waiting["text"] if waiting and waiting["reason"] != "worker" else event["status"]
@@ -62,10 +63,10 @@ class _Lines:
             self._console.print(f"{event['progress']['percentage']:5.1f} %  {self._status}", highlight=False)
 
 
-def results_shown(console: Console, results: dict[str, Any], *, base_url: str, folder: Path | None) -> None:
+def results_shown(console: Console, results: ResultsAnswer, *, base_url: str, folder: Path | None) -> None:
     """The ranked highlights and where their clips are: files when `folder` has them, else addresses."""
-    video = results.get("video") or {}
-    table = Table(title=escape(video.get("title") or results["job_id"]), show_lines=True, expand=True)
+    video = results.get("video")
+    table = Table(title=escape((video and video.get("title")) or results["job_id"]), show_lines=True, expand=True)
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for highlight in results["highlights"]:
@@ -79,9 +80,9 @@ def results_shown(console: Console, results: dict[str, Any], *, base_url: str, f
         )
     console.print(table)
     for highlight in results["highlights"]:
-        if highlight.get("clip_url"):
+        if clip_url := highlight.get("clip_url"):
             console.print(
-                f"{highlight['rank']:>3}  {_place(highlight['clip_url'], base_url, folder)}",
+                f"{highlight['rank']:>3}  {_place(clip_url, base_url, folder)}",
                 highlight=False,
                 markup=False,
                 soft_wrap=True,
@@ -90,7 +91,13 @@ def results_shown(console: Console, results: dict[str, Any], *, base_url: str, f
         console.print(f"Note: {warning}", style="yellow", markup=False, highlight=False)
 
 
-_COLUMNS: dict[str, dict[str, Any]] = {
+class _Column(TypedDict, total=False):
+    justify: Literal["right"]
+    no_wrap: bool
+    ratio: int
+
+
+_COLUMNS: dict[str, _Column] = {
     "#": {"justify": "right", "no_wrap": True},
     "when": {"no_wrap": True},
     "score": {"no_wrap": True},
@@ -111,7 +118,7 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def jobs_shown(console: Console, jobs: list[dict[str, Any]]) -> None:
+def jobs_shown(console: Console, jobs: list[JobAnswer]) -> None:
     """One line a job, never cut: its id is what other commands take."""
     for job in jobs:
         percent = f"{job['progress']['percentage']:.0f} %"

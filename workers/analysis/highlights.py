@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.feedback import Verdict
 from shared.files import HIGHLIGHTS, TIMELINE_PICTURE
+from shared.highlight import Highlight, as_dicts
 from workers.analysis.chat_signals import is_bot
 from workers.analysis.features import features_at, shipped_vector, write_features
 from workers.analysis.learning import learned, retuned
@@ -24,12 +25,12 @@ MAX_SAMPLED = 400  # messages looked at for one highlight's samples
 
 
 class Found(NamedTuple):
-    """highlights: as in the result document, best first, clip_url and thumbnail_url still None.
+    """highlights: best first, clip_url and thumbnail_url still None.
 
     features: what each score was made of, by rank; empty without chat.  tuned_on: how many verdicts moved the ranking.
     """
 
-    highlights: list[dict[str, Any]]
+    highlights: list[Highlight]
     warnings: tuple[str, ...]
     features: dict[int, Floats]
     tuned_on: int
@@ -92,7 +93,7 @@ def describe(
     messages: dict[Moment, list[str]] | None,
     *,
     watch_url: str | None,
-) -> list[dict[str, Any]]:
+) -> list[Highlight]:
     """The result document's highlights for `moments`, in their order."""
     reasons, reader = Reasons(timeline, words), Reader()
     highlights = []
@@ -100,23 +101,20 @@ def describe(
         written = messages.get(moment, []) if messages else []
         common = most_common(written)
         highlights.append(
-            {
-                "rank": place + 1,
-                "start_seconds": moment.start_s,
-                "end_seconds": moment.end_s,
-                "peak_seconds": moment.peak_s,
-                "score": round(moment.score, 3),
-                "emotion": moment.emotion,
-                "title": title(moment, words, common),
-                "reasons": reasons.sentences(moment, common),
-                "transcript": transcript_of(words, moment),
-                "chat_sample": chat_samples(written, moment.emotion, reader) if messages is not None else None,
-                "signals": reasons.signals(moment),
-                "clip_url": None,
-                "thumbnail_url": None,
-                "watch_url": _at(watch_url, moment.start_s),
-                "verdict": None,
-            }
+            Highlight(
+                rank=place + 1,
+                start_seconds=moment.start_s,
+                end_seconds=moment.end_s,
+                peak_seconds=moment.peak_s,
+                score=round(moment.score, 3),
+                emotion=moment.emotion,
+                title=title(moment, words, common),
+                reasons=tuple(reasons.sentences(moment, common)),
+                transcript=transcript_of(words, moment),
+                chat_sample=tuple(chat_samples(written, moment.emotion, reader)) if messages is not None else None,
+                signals=reasons.signals(moment),
+                watch_url=_at(watch_url, moment.start_s),
+            )
         )
     return highlights
 
@@ -129,7 +127,8 @@ def _at(watch_url: str | None, second: float) -> str | None:
 
 def write_highlight_files(found: Found, *, timeline: Path, title: str | None, into: Path) -> tuple[str, ...]:
     """highlights.json, features.json and timeline.svg in `into`; returns their names."""
-    text = json.dumps({"highlights": found.highlights, "warnings": found.warnings}, ensure_ascii=False, indent=1)
+    document = {"highlights": as_dicts(found.highlights), "warnings": found.warnings}
+    text = json.dumps(document, ensure_ascii=False, indent=1)
     (into / HIGHLIGHTS.name).write_text(text + "\n", encoding="utf-8")
     draw_timeline(read_timeline(timeline), found.highlights, title=title, into=into / TIMELINE_PICTURE.name)
     return (HIGHLIGHTS.name, write_features(found.features, into), TIMELINE_PICTURE.name)

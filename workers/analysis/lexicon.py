@@ -4,7 +4,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, cast
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
@@ -85,10 +85,25 @@ class Lexicon(NamedTuple):
     signs: frozenset[str]
 
 
+class LexiconFile(TypedDict):
+    """lexicon.toml: words by kind, those of a kind apart by white space, phrases by bars and lines."""
+
+    emotes: str
+    emotions: dict[str, str]
+    weak: dict[str, str]
+    phrases: dict[str, str]
+    fillers: dict[str, str]
+    emote_endings: dict[str, str]
+    crowds: dict[str, str]
+    clip: dict[str, str]
+    common: dict[str, str]
+
+
 @cache
-def data() -> dict[str, Any]:
+def data() -> LexiconFile:
     """lexicon.toml as it is written."""
-    return tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
+    text = Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8")
+    return cast("LexiconFile", tomllib.loads(text))
 
 
 @cache

@@ -1,7 +1,7 @@
 """`timeline.svg`: chat rate, emotions, loudness and the highlights over the whole recording."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from shared.highlight import Highlight
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline
@@ -25,7 +26,7 @@ _TICKS_S = (1, 5, 10, 30, 60, 300, 600, 1200, 1800, 3600, 7200, 14400)
 _PLAIN = "#555555"
 
 
-def draw_timeline(timeline: Timeline, highlights: list[dict[str, Any]], *, title: str | None, into: Path) -> None:
+def draw_timeline(timeline: Timeline, highlights: Sequence[Highlight], *, title: str | None, into: Path) -> None:
     """Write the drawing; the same timeline gives the same bytes."""
     with mpl.rc_context(
         {"svg.hashsalt": "klipstream", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
@@ -117,13 +118,13 @@ def _draw_score(axes: Axes, timeline: Timeline) -> None:
     axes.set_ylim(0, 1)
 
 
-def _mark(axes: Axes, highlights: list[dict[str, Any]], *, numbers: bool) -> None:
+def _mark(axes: Axes, highlights: Sequence[Highlight], *, numbers: bool) -> None:
     for highlight in highlights:
-        colour = _COLOURS.get(highlight["emotion"] or "", _PLAIN)
-        axes.axvspan(highlight["start_seconds"], highlight["end_seconds"], color=colour, alpha=0.35, linewidth=0)
-        axes.axvline(highlight["peak_seconds"], color=colour, linewidth=0.8)
+        colour = _COLOURS.get(highlight.emotion or "", _PLAIN)
+        axes.axvspan(highlight.start_seconds, highlight.end_seconds, color=colour, alpha=0.35, linewidth=0)
+        axes.axvline(highlight.peak_seconds, color=colour, linewidth=0.8)
         if numbers:
             axes.annotate(
-                str(highlight["rank"]), (highlight["peak_seconds"], 1.0), xycoords=("data", "axes fraction"),
+                str(highlight.rank), (highlight.peak_seconds, 1.0), xycoords=("data", "axes fraction"),
                 xytext=(0, 2), textcoords="offset points", ha="center", fontsize=8, color=colour, weight="bold",
             )  # fmt: skip

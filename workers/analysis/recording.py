@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from shared.errors import UnsupportedFormat
 from shared.files import SEGMENTS, TIMELINE, WAVEFORM
 from shared.progress import Progress
+from shared.records import Record
 from workers.analysis.chat_signals import ChatGrid, chat_grid
 from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.scoring import fuse
@@ -23,11 +25,52 @@ from workers.chatlog import read_comments
 _CHAT_SHARE, _SOUND_SHARE, _FUSED = 0.25, 0.6, 0.92  # of the progress
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sentiment(Record):
+    """-1 to 1; None where there is nothing to tell it from."""
+
+    chat: float | None
+    speech: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emote(Record):
+    """How often it was written."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatFigures(Record):
+    """The chat of the whole recording."""
+
+    messages: int
+    chatters: int
+    peak_per_minute: int
+    top_emotes: tuple[Emote, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Record):
+    """What the result document says about the whole recording; None where it was not measured.
+
+    emotions: share of each among all reactions, 0-1.
+    """
+
+    emotions: dict[str, float] | None
+    sentiment: Sentiment
+    chat: ChatFigures | None
+    chat_lag_seconds: int | None
+    loudness_lufs: float | None
+    words_per_second: float | None
+
+
 class Analysis(NamedTuple):
-    """files: names written.  summary: JSON-able, None where not measured.  warnings: sentences for the user."""
+    """files: names written.  warnings: sentences for the user."""
 
     files: tuple[str, ...]
-    summary: dict[str, Any]
+    summary: Summary
     warnings: tuple[str, ...]
 
 
@@ -94,20 +137,18 @@ def _window_chatters(chat: ChatGrid | None, duration_s: float) -> Floats | None:
     return np.array([len(np.unique(users[first:last])) for first, last in spans], dtype=np.float64)
 
 
-def summarize(timeline: Timeline, chat: ChatGrid | None) -> dict[str, Any]:
+def summarize(timeline: Timeline, chat: ChatGrid | None) -> Summary:
     """What stands in the result document about the whole recording."""
     columns = timeline.columns
-    return {
-        "emotions": _emotion_shares(columns),
-        "sentiment": {
-            "chat": _mean(columns.get("chat_sentiment")),
-            "speech": _mean(columns.get("speech_sentiment")),
-        },
-        "chat": _chat_summary(chat),
-        "chat_lag_seconds": timeline.chat_lag_s if timeline.chat_lag_measured else None,
-        "loudness_lufs": _mean(columns.get("loudness_lufs")),
-        "words_per_second": _mean(columns.get("speech_rate")),
-    }
+    sentiment = Sentiment(chat=_mean(columns.get("chat_sentiment")), speech=_mean(columns.get("speech_sentiment")))
+    return Summary(
+        emotions=_emotion_shares(columns),
+        sentiment=sentiment,
+        chat=_chat_figures(chat),
+        chat_lag_seconds=timeline.chat_lag_s if timeline.chat_lag_measured else None,
+        loudness_lufs=_mean(columns.get("loudness_lufs")),
+        words_per_second=_mean(columns.get("speech_rate")),
+    )
 
 
 def _emotion_shares(columns: dict[str, Floats]) -> dict[str, float] | None:
@@ -126,13 +167,13 @@ def _mean(values: Floats | None) -> float | None:
     return round(float(np.nanmean(values)), 3)
 
 
-def _chat_summary(chat: ChatGrid | None) -> dict[str, Any] | None:
+def _chat_figures(chat: ChatGrid | None) -> ChatFigures | None:
     if chat is None:
         return None
     minutes = np.add.reduceat(chat.messages, np.arange(0, len(chat.messages), 60))
-    return {
-        "messages": int(chat.messages.sum()),
-        "chatters": chat.total_chatters,
-        "peak_per_minute": int(minutes.max()),
-        "top_emotes": [{"name": name, "count": count} for name, count in chat.top_emotes],
-    }
+    return ChatFigures(
+        messages=int(chat.messages.sum()),
+        chatters=chat.total_chatters,
+        peak_per_minute=int(minutes.max()),
+        top_emotes=tuple(Emote(name=name, count=count) for name, count in chat.top_emotes),
+    )

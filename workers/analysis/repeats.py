@@ -1,13 +1,15 @@
 """The same thing shown twice, such as a film in every break, is one highlight."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from workers.analysis.selection import Moment
 
 SAME_WORDS, SAME_MESSAGES = 0.5, 0.5  # of the shorter one's
 FEWEST_WORDS, FEWEST_MESSAGES = 15, 6
 TELLING_CHARS = 12  # shorter messages are the same at many moments
+
+Item = TypeVar("Item")
 
 
 class Said(NamedTuple):
@@ -39,6 +41,6 @@ def _telling(messages: list[str]) -> set[str]:
     return {text.lower() for text in messages if len(set(text.lower())) >= TELLING_CHARS}
 
 
-def _same(one: set[Any], other: set[Any], fewest: int, share: float) -> bool:
+def _same(one: set[Item], other: set[Item], fewest: int, share: float) -> bool:
     shorter = min(len(one), len(other))
     return shorter >= fewest and len(one & other) >= share * shorter

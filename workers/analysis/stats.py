@@ -1,7 +1,5 @@
 """Small statistics on a 1 s grid: moving sums and how unusual a second is against its surroundings."""
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ Ints = NDArray[np.int64]
 _NORMAL_MAD = 1.4826  # a normal distribution's standard deviation over its MAD
 
 
-def window_sums(values: NDArray[Any], *, window_s: int) -> Floats:
+def window_sums(values: Floats | Ints, *, window_s: int) -> Floats:
     """Sum over [t, t + window_s) for every second t; shape (seconds,) in and out; beyond the end counts as 0."""
     total = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
     ends = np.minimum(np.arange(len(values)) + window_s, len(values))

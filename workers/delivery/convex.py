@@ -7,10 +7,11 @@ timeout either; its value converters and its ConvexError are used here.
 import json
 import re
 import threading
-from typing import Any, Literal, cast
+from collections.abc import Mapping
+from typing import Literal, cast
 
 import requests
-from convex.values import convex_to_json, json_to_convex
+from convex.values import CoercibleToConvexValue, JsonValue, convex_to_json, json_to_convex
 from urllib3.exceptions import HTTPError
 
 from convex import ConvexError
@@ -64,11 +65,11 @@ class ConvexClient:
         self._headers = {"Authorization": f"Convex {deploy_key}", "Accept": "application/json"}
         self._local = threading.local()
 
-    def query(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+    def query(self, path: str, args: Mapping[str, object]) -> object:
         """The value of a query. Raises as `mutation`."""
         return self._run("query", path, args)
 
-    def mutation(self, path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+    def mutation(self, path: str, args: Mapping[str, object]) -> object:
         """The value of a mutation such as `video:updateUrls`.
 
         Raises FunctionMissing, ValidatorRefused, FunctionFailed and convex.ConvexError when the deployment answered
@@ -77,12 +78,16 @@ class ConvexClient:
         """
         return self._run("mutation", path, args)
 
-    def _run(self, kind: Literal["query", "mutation"], path: str, args: dict[str, Any]) -> Any:  # noqa: ANN401
-        body = {"path": path, "args": convex_to_json(args), "format": "convex_encoded_json"}
+    def _run(self, kind: Literal["query", "mutation"], path: str, args: Mapping[str, object]) -> object:
+        body = {
+            "path": path,
+            "args": convex_to_json(cast("CoercibleToConvexValue", args)),
+            "format": "convex_encoded_json",
+        }
         call = self._call_for(str(args.get("jobId", path)))
         return _value(call(lambda: self._post(f"{self._url}/api/{kind}", body)))
 
-    def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, url: str, body: Mapping[str, object]) -> dict[str, object]:
         try:
             request = requests.Request("POST", url, json=body, headers=self._headers)
             # A redirect would take the deploy key elsewhere.
@@ -100,7 +105,7 @@ class ConvexClient:
         return cast("requests.Session", self._local.session)
 
 
-def _answer(response: requests.Response) -> dict[str, Any]:
+def _answer(response: requests.Response) -> dict[str, object]:
     """The JSON object that Convex answered with. Raises what the status means."""
     if response.status_code not in {200, FUNCTION_FAILED}:
         raise _http_error(response)
@@ -123,9 +128,9 @@ def _http_error(response: requests.Response) -> KlipError:
     return ExternalServiceError(f"Convex answered with status {response.status_code}.")
 
 
-def _value(record: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the function returns
+def _value(record: Mapping[str, object]) -> object:
     if record["status"] == "success":
-        return json_to_convex(record.get("value"))
+        return json_to_convex(cast("JsonValue", record.get("value")))
     message = str(record.get("errorMessage", ""))
     if "errorData" in record:
         raise ConvexError(message, record["errorData"])

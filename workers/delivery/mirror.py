@@ -97,14 +97,14 @@ class MirrorSender:
         except ValidatorRefused as refused:
             self._tell_refusal(update, refused)
             return False
-        return bool(answer and answer["applied"])
+        return isinstance(answer, dict) and bool(answer["applied"])
 
     def _tell_refusal(self, update: Update, refused: ValidatorRefused) -> None:
         about = f"{update.path} {refused.field or refused}"
         job_id = update.args.get("jobId")
         self._tell_once(about, "mirror_refused", function=update.path, field=refused.field, job_id=job_id)
 
-    def _tell_once(self, about: str, event: str, **more: str | None) -> None:
+    def _tell_once(self, about: str, event: str, **more: object) -> None:
         """Log it, once a day for all that is about the same."""
         key = keys.mirror_refused(sha256(about.encode()).hexdigest()[:16])
         if self._redis.set(key, "1", nx=True, ex=REFUSAL_TOLD_S):

@@ -1,9 +1,8 @@
 """A job as the mirror in Convex shows it: names and units of `convex/schema.ts`."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.files import URL_FILES
 from shared.jobs import Job
 from shared.records import JobError
 from shared.stages import STAGE_BY_NAME, JobStatus, title_of
@@ -13,7 +12,7 @@ class Update(NamedTuple):
     """One mutation."""
 
     path: str
-    args: dict[str, Any]
+    args: dict[str, object]
 
 
 def update_of(job: Job) -> Update:
@@ -47,9 +46,8 @@ def updates_before(job: Job, base_url: str) -> tuple[Update, ...]:
     return (Update("video:updateUrls", _urls(job, base_url)), status) if job.results else (status,)
 
 
-def _urls(job: Job, base_url: str) -> dict[str, Any]:
-    results = job.results or {}
-    urls = {name: base_url + results[name] for name in URL_FILES if results.get(name)}
+def _urls(job: Job, base_url: str) -> dict[str, object]:
+    urls = {name: base_url + url for name, url in job.results.urls.items() if url} if job.results else {}
     return {"twitchId": _twitch_id(job), "urls": urls}
 
 
@@ -57,7 +55,7 @@ def _twitch_id(job: Job) -> str:
     return job.video_id or job.job_id
 
 
-def _snapshot(job: Job) -> dict[str, Any]:
+def _snapshot(job: Job) -> dict[str, object]:
     fields = {
         "jobId": job.job_id,
         "attempt": float(job.attempt),
@@ -78,7 +76,7 @@ def _snapshot(job: Job) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _error(error: JobError) -> dict[str, Any]:
+def _error(error: JobError) -> dict[str, object]:
     return {
         "errorType": error.error_type,
         "errorCode": error.code,

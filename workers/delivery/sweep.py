@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import monotonic
-from typing import Any
+from typing import cast
 
 import redis
 
@@ -106,7 +106,5 @@ class _Sweep:
                 return
 
     def _page(self, until: int, offset: int) -> list[tuple[str, float]]:
-        found: Any = self._redis.zrange(
-            self._due, "-inf", until, byscore=True, offset=offset, num=BATCH, withscores=True
-        )
-        return [(str(member), float(at)) for member, at in found]
+        found = self._redis.zrange(self._due, "-inf", until, byscore=True, offset=offset, num=BATCH, withscores=True)
+        return [(str(member), float(at)) for member, at in cast("list[tuple[str, float]]", found)]

@@ -6,7 +6,7 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 import json
 import time
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import requests
 from standardwebhooks import Webhook
@@ -17,6 +17,7 @@ from shared.jobs import Job
 from shared.net.deadline import AnswerLimits, send_within
 from shared.net.egress import Egress, any_host, convert, restricted_session
 from shared.net.retry import parse_retry_after
+from shared.records import Results
 from shared.representations import API, job_view
 
 TIMEOUT_S = 10.0  # for all of it, from the connection to the answer
@@ -45,7 +46,7 @@ class Answer(NamedTuple):
 def payload(event: str, job: Job, *, created_at: str, base_url: str) -> str:
     """The body of an event, the same text each time. Links into the API are absolute."""
     data = job_view(job, base_url=base_url)
-    data["results"] = _absolute(data["results"], base_url)
+    data["results"] = _absolute(job.results, base_url) if job.results else None
     record = {"type": event, "timestamp": created_at, "data": data}
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
@@ -55,12 +56,10 @@ def ping_payload(now: str) -> str:
     return json.dumps({"type": "ping", "timestamp": now, "data": {}}, separators=(",", ":"))
 
 
-def _absolute(results: dict[str, Any] | None, base_url: str) -> dict[str, Any] | None:
-    if results is None:
-        return None
+def _absolute(results: Results, base_url: str) -> dict[str, object]:
     return {
         name: base_url + value if isinstance(value, str) and value.startswith(API) else value
-        for name, value in results.items()
+        for name, value in results.as_dict().items()
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from shared.jobs import Job, iso_of_ms
@@ -52,12 +51,12 @@ class WebhookDelivery:
             if not here:
                 return
             text = self._redis.hget(keys.webhooks(job_id), event_id)
-            record = json.loads(text) if text else None
+            record: outbox.Delivery | None = json.loads(text) if text else None
             if record is None or record["state"] != "pending":
                 self._redis.zrem(keys.WEBHOOKS_DUE, member)
                 return
             if not record.get("by_hand") and self._is_gone(job_id, record["url"]):
-                self._keep(member, record | {"state": "gone"}, None)
+                self._keep(member, {**record, "state": "gone"}, None)
             else:
                 self._try(member, record)
 
@@ -66,7 +65,7 @@ class WebhookDelivery:
         records = map(json.loads, self._redis.hvals(keys.webhooks(job_id)))
         return any(record["state"] == "gone" and record["url"] == url for record in records)
 
-    def _try(self, member: str, record: dict[str, Any]) -> None:
+    def _try(self, member: str, record: outbox.Delivery) -> None:
         body = payload(
             record["type"], Job.loads(record["job"]), created_at=record["created_at"], base_url=self._public_url
         )
@@ -84,11 +83,11 @@ class WebhookDelivery:
         tries = len(record["tries"]) - record.get("tries_before", 0)
         state = _state_after(answer, tries)
         next_ms = began + _wait_ms(answer, tries) if state == "pending" else None
-        self._keep(member, record | {"state": state}, next_ms)
+        self._keep(member, {**record, "state": state}, next_ms)
         about = {"job_id": member.partition("/")[0], "webhook": record["type"], "status": answer.status}
         log.info("webhook_tried", state=state, error=answer.error, **about)
 
-    def _keep(self, member: str, record: dict[str, Any], next_ms: int | None) -> None:
+    def _keep(self, member: str, record: outbox.Delivery, next_ms: int | None) -> None:
         record["next_try_at"] = None if next_ms is None else iso_of_ms(next_ms)
         job_id, _, event_id = member.partition("/")
         arguments = [event_id, json.dumps(record), member, "" if next_ms is None else next_ms]

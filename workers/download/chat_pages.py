@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from shared.errors import ChatUnavailable, ExternalServiceError, PermissionDenied
 from workers.chatlog import Comment, Emote
-from workers.download.graphql import UNKNOWN_QUERY, CallRefused, Graphql, child
+from workers.download.graphql import UNKNOWN_QUERY, CallRefused, Graphql
+from workers.download.json_members import child
 
 COMMENTS_HASH = "b70a3591ff0f4e0313d126c6a1502d79a1c02baebb288227c582044aa76adf6a"
 # The client id of Twitch's own players: unlike the web client's it may page by cursor without an integrity token.

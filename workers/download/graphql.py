@@ -1,12 +1,13 @@
 """Twitch's GraphQL: one call, its answer taken apart, and the metadata of a video."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.errors import ExternalServiceError, PermissionDenied, VideoNotFound
 from shared.net.deadline import AnswerLimits, Session
 from shared.redis.breaker import Calls, all_unguarded
 from workers.download.http import check_status, json_of, send
+from workers.download.json_members import child
 
 GQL_URL = "https://gql.twitch.tv/gql"
 SERVICE = "Twitch"
@@ -100,15 +101,6 @@ def _refusal(message: str) -> GraphqlRefused:
 def _message(errors: object) -> str:
     first = errors[0] if isinstance(errors, list) and errors else None
     return str(first.get("message", "")) if isinstance(first, dict) else ""
-
-
-def child(node: object, *names: str) -> Any:  # noqa: ANN401 - parsed JSON of any shape
-    """What is at the end of a path of members, None where one is missing or no object."""
-    for name in names:
-        if not isinstance(node, dict):
-            return None
-        node = node.get(name)
-    return node
 
 
 def text_of(value: object, limit: int = MAX_TEXT) -> str | None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from shared.errors import UnsupportedFormat, VideoUnavailable
 from shared.progress import Progress
@@ -186,7 +187,7 @@ class _Joiner:
                 self._check_alike(kind, stream)
                 kinds[stream.index] = kind
 
-        def put(packet: Packet[Any]) -> None:
+        def put(packet: Packet[Stream]) -> None:
             kind, position = kinds[packet.stream_index], packet.pos
             self._place(packet, kind, self._timeline.number(run, position, kind))
             track = self._sound if kind == "sound" else self._picture
@@ -200,7 +201,7 @@ class _Joiner:
         if index:
             keep.close()
 
-    def _begin(self, sound: Any, picture: Any) -> None:  # noqa: ANN401 - PyAV's streams, one of them None
+    def _begin(self, sound: AudioStream | None, picture: VideoStream | None) -> None:
         if self._want_picture and picture is None:
             raise UnsupportedFormat("The recording has no picture.")
         if not self._want_picture and sound is None:
@@ -219,7 +220,7 @@ class _Joiner:
             if (one.extradata, one.sample_rate, one.channels) != (other.extradata, other.sample_rate, other.channels):
                 raise CannotCopy("its coding changes on the way")
 
-    def _place(self, packet: Packet[Any], kind: str, number: int) -> None:
+    def _place(self, packet: Packet[Stream], kind: str, number: int) -> None:
         """Move the packet to its place, in the clock of the first run's stream."""
         own = packet.time_base or Fraction(1, 90_000)
         base = self._first[kind].time_base or own

@@ -3,12 +3,15 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from streamlink.stream.hls.m3u8 import M3U8Parser, parse_m3u8
+from streamlink.stream.hls.m3u8 import M3U8, M3U8Parser, parse_m3u8
+from streamlink.stream.hls.segment import ByteRange, HLSPlaylist, HLSSegment, StreamInfo
 
 from shared.errors import UnsupportedFormat, VideoNotReady, VideoSizeExceeded
 from shared.source_url import split_address
+
+Parsed = M3U8[HLSSegment, HLSPlaylist]
 
 BYTE_ORDER_MARK = "\ufeff"  # Windows editors put it in front of UTF-8
 MAX_SEGMENTS = 200_000
@@ -73,7 +76,7 @@ class Segment(NamedTuple):
         return self.starts_s + self.seconds
 
 
-def renditions_of(multivariant: Any) -> list[Rendition]:  # noqa: ANN401 - streamlink has no types
+def renditions_of(multivariant: Parsed) -> list[Rendition]:
     """Every rendition of a parsed master playlist, separate sound tracks included."""
     found: dict[str, Rendition] = {}
     for playlist in multivariant.playlists[:MAX_RENDITIONS]:
@@ -87,7 +90,7 @@ def renditions_of(multivariant: Any) -> list[Rendition]:  # noqa: ANN401 - strea
     return list(found.values())
 
 
-def _rendition(playlist: Any) -> Rendition:  # noqa: ANN401 - streamlink has no types
+def _rendition(playlist: HLSPlaylist) -> Rendition:
     info = playlist.stream_info
     names = [str(name) for name in (info.video, playlist.get_name_name(), playlist.get_name_pixels()) if name]
     name = names[0] if names else ""
@@ -96,7 +99,8 @@ def _rendition(playlist: Any) -> Rendition:  # noqa: ANN401 - streamlink has no 
     sound_only = name.startswith("audio") or (not height and not told and _only_sound(info.codecs))
     if told and not height and not sound_only:
         height = int(told["lines"])
-    rate = info.framerate or float(told["fps"] or 0 if told else 0)
+    told_rate = info.framerate if isinstance(info, StreamInfo) else None
+    rate = told_rate or float(told["fps"] or 0 if told else 0)
     return Rendition(name, playlist.uri, max(info.bandwidth, 0), height, rate, sound_only, width)
 
 
@@ -161,20 +165,20 @@ def parse_media(text: str, url: str, *, max_seconds: float) -> list[Segment]:
     return segments
 
 
-class _Parser(M3U8Parser):  # type: ignore[type-arg]  # streamlink has no types
+class _Parser(M3U8Parser[Parsed, HLSSegment, HLSPlaylist]):
     """Keeps the names of renditions that RFC 8216bis has and streamlink passes over."""
 
-    def get_playlist(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def get_playlist(self, uri: str, **data: object) -> HLSPlaylist:
         attributes = self._streaminf or {}
-        playlist = super().get_playlist(*args, **kwargs)
+        playlist = super().get_playlist(uri, **data)
         info = playlist.stream_info
         info.video = attributes.get("STABLE-VARIANT-ID") or info.video or attributes.get("NAME")
         return playlist
 
 
-def _parse(text: str, url: str) -> Any:  # noqa: ANN401 - streamlink has no types
+def _parse(text: str, url: str) -> Parsed:
     try:
-        parsed = parse_m3u8(text.removeprefix(BYTE_ORDER_MARK), base_uri=url, parser=_Parser)
+        parsed: Parsed = parse_m3u8(text.removeprefix(BYTE_ORDER_MARK), base_uri=url, parser=_Parser)
     except (ValueError, OverflowError, ArithmeticError) as error:
         raise UnsupportedFormat("The playlist can't be read.") from error
     if len(parsed.segments) > MAX_SEGMENTS or len(parsed.playlists) > MAX_RENDITIONS:
@@ -182,7 +186,7 @@ def _parse(text: str, url: str) -> Any:  # noqa: ANN401 - streamlink has no type
     return parsed
 
 
-def _segments(parsed: Sequence[Any]) -> list[Segment]:
+def _segments(parsed: Sequence[HLSSegment]) -> list[Segment]:
     segments: list[Segment] = []
     starts_s = 0.0
     init: Resource | None = None
@@ -200,7 +204,7 @@ def _segments(parsed: Sequence[Any]) -> list[Segment]:
     return segments
 
 
-def _resource(url: str, byte_range: Any, before: Resource | None) -> Resource:  # noqa: ANN401 - streamlink has no types
+def _resource(url: str, byte_range: ByteRange | None, before: Resource | None) -> Resource:
     """A range without an offset goes on where the one before it, of the same address, ended (RFC 8216 4.3.2.2)."""
     split_address(url)
     if byte_range is None:

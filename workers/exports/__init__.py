@@ -1,10 +1,12 @@
 """The highlights in the forms that editors, players, spreadsheets and video platforms read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from shared.files import EXPORTS, HIGHLIGHTS_CSV, MARKED, NO_CHAPTERS
+from shared.highlight import Highlight
+from shared.records import Video
 from workers.exports.captions import write_chapters, write_srt, write_vtt
 from workers.exports.edl import for_edl, write_edl
 from workers.exports.fcp7 import for_fcp7, write_fcp7
@@ -41,12 +43,10 @@ _EDITORS = {
 }
 
 
-def write_exports(
-    highlights: Sequence[Mapping[str, object]], *, video: Mapping[str, object], media: Media, into: Path
-) -> Exported:
+def write_exports(highlights: Sequence[Highlight], *, video: Video | None, media: Media, into: Path) -> Exported:
     """A file per format, named as in `shared.files`, in `into`, and the table once more beside them.
 
-    highlights: as in the result document, in any order.  video: as there.  media: the file that editors look for.
+    highlights: in any order.  video: None when nothing is known.  media: the file that editors look for.
     """
     for export in (*EXPORTS.values(), *MARKED.values()):
         (into / export.name).parent.mkdir(parents=True, exist_ok=True)

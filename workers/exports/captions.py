@@ -1,9 +1,9 @@
 """The highlights as SubRip and WebVTT cues, and as YouTube chapters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from shared.highlight import Highlight
 from shared.text import one_line
 from workers.exports.timeline import in_order, label
 
@@ -13,16 +13,16 @@ LONGEST_CHAPTER_TITLE = 100
 # Players run `<b>` and `{\an8}` in SubRip, and YouTube's descriptions take no angle brackets.
 _PLAIN = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 
-Highlights = Sequence[Mapping[str, Any]]
+Highlights = Sequence[Highlight]
 
 
 def _clock(millis: int, mark: str) -> str:
     return f"{millis // 3_600_000:02d}:{millis // 60_000 % 60:02d}:{millis // 1000 % 60:02d}{mark}{millis % 1000:03d}"
 
 
-def _span(highlight: Mapping[str, Any], mark: str) -> str:
-    start = max(0, round(float(highlight["start_seconds"]) * 1000))
-    end = max(start + 1, round(float(highlight["end_seconds"]) * 1000))
+def _span(highlight: Highlight, mark: str) -> str:
+    start = max(0, round(highlight.start_seconds * 1000))
+    end = max(start + 1, round(highlight.end_seconds * 1000))
     return f"{_clock(start, mark)} --> {_clock(end, mark)}"
 
 
@@ -58,8 +58,8 @@ def write_chapters(highlights: Highlights, into: Path, *, duration_s: float) -> 
 def _chapter_begins(highlights: Highlights, duration_s: int) -> dict[int, str]:
     """Title by second; where two would be too near to each other, the better highlight's stays."""
     begins = {0: "Start"}
-    for highlight in sorted(highlights, key=lambda one: int(one["rank"])):
-        second, title = int(highlight["start_seconds"]), _chapter_title(highlight)
+    for highlight in sorted(highlights, key=lambda one: one.rank):
+        second, title = int(highlight.start_seconds), _chapter_title(highlight)
         if second < CHAPTER_S and begins[0] == "Start":
             begins[0] = title
         elif second <= duration_s - CHAPTER_S and all(abs(second - other) >= CHAPTER_S for other in begins):
@@ -67,8 +67,8 @@ def _chapter_begins(highlights: Highlights, duration_s: int) -> dict[int, str]:
     return begins
 
 
-def _chapter_title(highlight: Mapping[str, Any]) -> str:
-    title = one_line(highlight.get("title") or "Highlight").translate(_PLAIN)
+def _chapter_title(highlight: Highlight) -> str:
+    title = one_line(highlight.title or "Highlight").translate(_PLAIN)
     return title if len(title) <= LONGEST_CHAPTER_TITLE else title[: LONGEST_CHAPTER_TITLE - 1].rstrip() + "…"
 
 

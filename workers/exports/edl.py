@@ -48,7 +48,7 @@ def _channels(footage: Footage) -> str:
 def _comments(at: int, clip: Clip, footage: Footage) -> Iterator[str]:
     yield f"* FROM CLIP NAME:  {clip.reel.media.name}"
     yield f"* FROM FILE: {clip.reel.media.url}"
-    if clip.about:
+    if clip.highlight is not None:
         yield f"* COMMENT: {clip.name}"[:LONGEST_COMMENT]
     for marker in clip.markers:
         yield f"* LOC: {_record_time(marker.start, at, clip, footage.rate)} RED     {marker.name}"[:LONGEST_COMMENT]

@@ -1,10 +1,10 @@
 """OpenTimelineIO's own format, which DaVinci Resolve, Kdenlive and Premiere Pro read."""
 
 from pathlib import Path
-from typing import Any
 
 import opentimelineio as otio
 
+from shared.highlight import Highlight
 from workers.exports.timeline import Clip, Footage, Timeline
 
 
@@ -23,11 +23,11 @@ def write_otio(timeline: Timeline, into: Path) -> None:
     otio.adapters.write_to_file(made, str(into), adapter_name="otio_json")
 
 
-def _time(frame: int, footage: Footage) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+def _time(frame: int, footage: Footage) -> otio.opentime.RationalTime:
     return otio.opentime.RationalTime(frame, float(footage.rate.exact))
 
 
-def _range(start: int, frames: int, footage: Footage) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+def _range(start: int, frames: int, footage: Footage) -> otio.opentime.TimeRange:
     return otio.opentime.TimeRange(_time(start, footage), _time(frames, footage))
 
 
@@ -44,7 +44,17 @@ def _about(footage: Footage) -> dict[str, object]:
     return about | ({"fetch": footage.fetch} if footage.fetch else {})
 
 
-def _clip(clip: Clip, footage: Footage, *, with_markers: bool) -> Any:  # noqa: ANN401 -- OpenTimelineIO has no types
+def _found(highlight: Highlight) -> dict[str, object]:
+    return {
+        "rank": highlight.rank,
+        "title": highlight.title,
+        "score": highlight.score,
+        "emotion": highlight.emotion,
+        "reasons": list(highlight.reasons),
+    }
+
+
+def _clip(clip: Clip, footage: Footage, *, with_markers: bool) -> otio.schema.Clip:
     reel = clip.reel
     media = otio.schema.ExternalReference(
         target_url=reel.media.url, available_range=_range(reel.first, reel.frames, footage)
@@ -54,7 +64,7 @@ def _clip(clip: Clip, footage: Footage, *, with_markers: bool) -> Any:  # noqa: 
         name=clip.name,
         media_reference=media,
         source_range=_range(reel.first + clip.start, clip.frames, footage),
-        metadata={"klipstream": dict(clip.about)},
+        metadata={"klipstream": _found(clip.highlight) if clip.highlight else {}},
     )
     for marker in clip.markers if with_markers else ():
         made.markers.append(

@@ -1,9 +1,10 @@
 """The highlights as a table that a spreadsheet opens as it is."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from shared.highlight import Highlight
 
 COLUMNS = (
     "rank", "start_seconds", "end_seconds", "peak_seconds", "score", "emotion", "title", "reasons", "transcript",
@@ -13,17 +14,17 @@ COLUMNS = (
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_csv(highlights: Sequence[Mapping[str, object]], into: Path) -> None:
+def write_csv(highlights: Sequence[Highlight], into: Path) -> None:
     """UTF-8 with the byte order mark, without which Excel reads it as the machine's own code page."""
     with into.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for highlight in highlights:
-            table.writerow([_cell(highlight.get(name)) for name in COLUMNS])
+            table.writerow([_cell(getattr(highlight, name)) for name in COLUMNS])
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list):
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
         value = " | ".join(str(part) for part in value)
     if isinstance(value, str):
         value = value.replace("\0", "")

@@ -1,17 +1,19 @@
 """What every editor's format is written from: the recording, and pieces of it in whole frames."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from shared.highlight import Highlight
+from shared.records import Video
 from shared.text import one_line
 from workers.exports.rates import ASSUMED, FrameRate, frame_rate, parse_rate
 
 _DEFAULT_AUDIO_RATE = 48_000
 MOST_TRACKS, MOST_CHANNELS = 32, 8  # of sound, on a timeline
 
-Highlights = Sequence[Mapping[str, Any]]
+Highlights = Sequence[Highlight]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ class Clip:
     """A piece of one file of the recording on a timeline.
 
     start, end: frames from the beginning of the file, the end exclusive.  name, note: on one line.
-    about: rank, title, score, emotion and reasons as in the result document; empty for the whole recording.
+    highlight: what the clip shows; None for the whole recording.
     """
 
     reel: Reel
@@ -135,7 +137,7 @@ class Clip:
     start: int
     end: int
     markers: tuple[Marker, ...]
-    about: Mapping[str, Any]
+    highlight: Highlight | None
 
     @property
     def frames(self) -> int:
@@ -162,63 +164,59 @@ class Timeline:
             at += clip.frames
 
 
-def in_order(highlights: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def in_order(highlights: Iterable[Highlight]) -> list[Highlight]:
     """By time."""
-    return sorted(highlights, key=lambda highlight: float(highlight["start_seconds"]))
+    return sorted(highlights, key=lambda highlight: highlight.start_seconds)
 
 
-def label(highlight: Mapping[str, Any]) -> str:
+def label(highlight: Highlight) -> str:
     """What a clip, cue or marker is called."""
-    emotion = highlight.get("emotion")
-    return one_line(f"#{highlight['rank']} {highlight.get('title') or 'Highlight'}") + (
-        f" ({emotion})" if emotion else ""
-    )
+    emotion = highlight.emotion
+    return one_line(f"#{highlight.rank} {highlight.title or 'Highlight'}") + (f" ({emotion})" if emotion else "")
 
 
-def footage(video: Mapping[str, Any], media: Media, highlights: Highlights) -> Footage:
-    """The recording that `video` (as in the result document) describes."""
-    exact = parse_rate(video.get("frame_rate"))
-    start_timecode = video.get("start_timecode")
-    rate = frame_rate(exact or ASSUMED, start_timecode=start_timecode)
+def footage(video: Video | None, media: Media, highlights: Highlights) -> Footage:
+    """The recording that `video` describes; None when nothing is known of it."""
+    video = video or Video(id="", source="")
+    exact = parse_rate(video.frame_rate)
+    rate = frame_rate(exact or ASSUMED, start_timecode=video.start_timecode)
     # A highlight must not end behind its recording, whatever the headers tell.
-    ends = [float(highlight["end_seconds"]) for highlight in highlights]
-    duration_s = max([float(video.get("duration_seconds") or 0.0), *ends])
-    tracks = video.get("audio_tracks")
-    channels = int(video.get("audio_channels") or 2)
+    ends = [highlight.end_seconds for highlight in highlights]
+    duration_s = max([video.duration_seconds or 0.0, *ends])
+    tracks = video.audio_tracks
     parts = _parts(video, media)
     return Footage(
-        title=one_line(video.get("title") or video.get("id") or "recording"),
+        title=one_line(video.title or video.id or "recording"),
         parts=parts,
         rate=rate,
         counted=rate.counted,
         frames=max(len(parts), rate.frames(duration_s)),
         duration_s=duration_s,
-        has_picture=video.get("has_picture") is not False,
-        width=video.get("width"),
-        height=video.get("height"),
-        audio_tracks=1 if tracks is None else min(int(tracks), MOST_TRACKS),
-        audio_channels=min(channels, MOST_CHANNELS),
-        audio_rate=int(video.get("audio_rate") or _DEFAULT_AUDIO_RATE),
+        has_picture=video.has_picture is not False,
+        width=video.width,
+        height=video.height,
+        audio_tracks=1 if tracks is None else min(tracks, MOST_TRACKS),
+        audio_channels=min(video.audio_channels or 2, MOST_CHANNELS),
+        audio_rate=video.audio_rate or _DEFAULT_AUDIO_RATE,
         notes=_notes(video, rate, known=exact is not None),
     )
 
 
-def _parts(video: Mapping[str, Any], media: Media) -> tuple[PartAt, ...]:
-    told = video.get("parts") or ()
-    if not told or len(told) != len(media.parts):
-        return (PartAt(media, 0.0, video.get("start_timecode")),)
+def _parts(video: Video, media: Media) -> tuple[PartAt, ...]:
+    if not video.parts or len(video.parts) != len(media.parts):
+        return (PartAt(media, 0.0, video.start_timecode),)
     return tuple(
-        PartAt(one, part["begins_at_seconds"], part.get("start_timecode"))
-        for one, part in zip(media.parts, told, strict=True)
+        PartAt(one, part.begins_at_seconds, part.start_timecode)
+        for one, part in zip(media.parts, video.parts, strict=True)
     )
 
 
-def _notes(video: Mapping[str, Any], rate: FrameRate, *, known: bool) -> tuple[str, ...]:
-    if video.get("has_picture") is False:
+def _notes(video: Video, rate: FrameRate, *, known: bool) -> tuple[str, ...]:
+    if video.has_picture is False:
         return (f"The recording has no picture; times are counted in {rate} frames a second.",)
     if not known:
         return (f"The recording's frame rate is not known; {rate} frames a second are assumed.",)
-    if video.get("variable_frame_rate"):
+    if video.variable_frame_rate:
         return (f"The recording's frame rate varies; its average, {rate} frames a second, is used.",)
     return ()
 
@@ -245,33 +243,36 @@ def marked_timeline(highlights: Highlights, of: Footage) -> Timeline:
     markers = tuple(
         Marker(*_span(highlight, of), label(highlight), _note(highlight)) for highlight in in_order(highlights)
     )
-    clips = tuple(_pieces(of, (0, of.frames), name=of.title, note="", markers=markers, about={}))
+    clips = tuple(_pieces(of, (0, of.frames), name=of.title, note="", markers=markers, highlight=None))
     return Timeline(name=f"{of.title} with its highlights marked", footage=of, clips=clips)
 
 
-def _span(highlight: Mapping[str, Any], of: Footage) -> tuple[int, int]:
+def _span(highlight: Highlight, of: Footage) -> tuple[int, int]:
     """In frames of the recording."""
-    start = min(max(0, of.rate.frames(highlight["start_seconds"])), of.frames - 1)
-    return start, min(max(start + 1, of.rate.frames(highlight["end_seconds"])), of.frames)
+    start = min(max(0, of.rate.frames(highlight.start_seconds)), of.frames - 1)
+    return start, min(max(start + 1, of.rate.frames(highlight.end_seconds)), of.frames)
 
 
-def _note(highlight: Mapping[str, Any]) -> str:
-    return one_line(" ".join(highlight.get("reasons") or ()))
+def _note(highlight: Highlight) -> str:
+    return one_line(" ".join(highlight.reasons))
 
 
-def _clips(highlight: Mapping[str, Any], of: Footage) -> Iterator[Clip]:
+def _clips(highlight: Highlight, of: Footage) -> Iterator[Clip]:
     start, end = _span(highlight, of)
-    peak = highlight.get("peak_seconds")
-    moment = start if peak is None else min(max(start, of.rate.frames(peak)), end - 1)
+    moment = min(max(start, of.rate.frames(highlight.peak_seconds)), end - 1)
     name, note = label(highlight), _note(highlight)
-    about = {key: highlight.get(key) for key in ("rank", "title", "score", "emotion", "reasons")}
-    return _pieces(
-        of, (start, end), name=name, note=note, markers=(Marker(moment, moment + 1, name, note),), about=about
-    )
+    markers = (Marker(moment, moment + 1, name, note),)
+    return _pieces(of, (start, end), name=name, note=note, markers=markers, highlight=highlight)
 
 
 def _pieces(
-    of: Footage, span: tuple[int, int], *, name: str, note: str, markers: tuple[Marker, ...], about: Mapping[str, Any]
+    of: Footage,
+    span: tuple[int, int],
+    *,
+    name: str,
+    note: str,
+    markers: tuple[Marker, ...],
+    highlight: Highlight | None,
 ) -> Iterator[Clip]:
     """`span` and `markers`, in frames of the recording, as a clip of each file; a marker lies where it begins."""
     for reel in of.reels:
@@ -288,5 +289,5 @@ def _pieces(
                     marker._replace(start=marker.start - reel.start, end=min(marker.end, end) - reel.start)
                     for marker in inside
                 ),
-                about=about,
+                highlight=highlight,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import av
 import numpy as np
@@ -13,6 +13,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 
 from shared.records import VideoPart
 from workers.media.demux import LEAD_IN_S
@@ -48,7 +49,7 @@ class SoundTrack(Protocol):
 
     clock: SampleClock
 
-    def put(self, packet: Packet[Any]) -> None: ...
+    def put(self, packet: Packet[Stream]) -> None: ...
 
     def pad_to(self, seconds: float) -> None: ...
 
@@ -77,7 +78,7 @@ class CopiedTrack:
         self._silent: bytes | None = None
         self.clock = SampleClock(self._rate, grain=self._grain)
 
-    def put(self, packet: Packet[Any]) -> None:
+    def put(self, packet: Packet[Stream]) -> None:
         if self.clock.position is None:
             self._adts = _adts_header(packet) if self._source.codec_context.name == "aac" else None
         elif not self._same_shape(packet):
@@ -99,7 +100,7 @@ class CopiedTrack:
         """Whether a packet that an edit list has cut away is more than the lead-in that decoders need."""
         return end < -LEAD_IN_S * self._rate or (self.clock.position or 0) > 0
 
-    def _same_shape(self, packet: Packet[Any]) -> bool:
+    def _same_shape(self, packet: Packet[Stream]) -> bool:
         if self._adts is None:
             return True
         header = _adts_header(packet)
@@ -110,7 +111,7 @@ class CopiedTrack:
             raise CannotCopy("its coding changes on the way")
         return True
 
-    def _length(self, packet: Packet[Any]) -> int:
+    def _length(self, packet: Packet[Stream]) -> int:
         """The packet's samples: containers with coarse clocks round durations, codecs have fixed sizes."""
         told = (packet.duration or 0) * self._scale
         if not told:
@@ -132,7 +133,7 @@ class CopiedTrack:
         raw = silent_aac(self._rate, context.layout.name)
         return raw if self._adts is None else _with_length(self._adts, len(raw) + ADTS_HEADER_BYTES) + raw
 
-    def _write(self, packet: Packet[Any], start: int, length: int) -> None:
+    def _write(self, packet: Packet[Stream], start: int, length: int) -> None:
         packet.stream = self._stream
         packet.time_base = self._time_base
         packet.pts = packet.dts = start
@@ -171,7 +172,7 @@ class EncodedTrack:
         self._written: int | None = None  # samples given to the encoder, from time 0
         self.clock = SampleClock(self._rate)
 
-    def put(self, packet: Packet[Any]) -> None:
+    def put(self, packet: Packet[Stream]) -> None:
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
@@ -239,7 +240,7 @@ def _blocks(samples: int, size: int) -> Iterator[int]:
         samples -= size
 
 
-def _adts_header(packet: Packet[Any]) -> bytes | None:
+def _adts_header(packet: Packet[Stream]) -> bytes | None:
     """The ADTS header at the packet's start, None when it has none."""
     head = bytes(memoryview(packet)[:ADTS_HEADER_BYTES])
     is_adts = len(head) == ADTS_HEADER_BYTES and head[0] == 0xFF and head[1] & 0xF6 == 0xF0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 
 from shared.errors import UnsupportedFormat
 from shared.progress import Progress
@@ -58,7 +58,7 @@ def _write(
     for sound in sounds:
         tracks[sound.index] = _sound_track(output, sound, zero_s, encoded)
 
-    def put(packet: Packet[Any]) -> None:
+    def put(packet: Packet[Stream]) -> None:
         at_s = float(packet.dts * packet.time_base) - zero_s if packet.dts is not None else 0.0
         pos, index = packet.pos, packet.stream_index  # gone once it is written
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -154,7 +154,7 @@ def _pictures(source: InputContainer, picture: VideoStream, start_s: float) -> _
     return found
 
 
-def _packets(source: InputContainer, picture: VideoStream, begin_s: float | None) -> Iterator[Packet[Any]]:
+def _packets(source: InputContainer, picture: VideoStream, begin_s: float | None) -> Iterator[Packet[VideoStream]]:
     """The picture's packets from `begin_s` on, as far as they can be read."""
     base = picture.time_base or Fraction(1, 90_000)
     first = picture.start_time or 0
@@ -169,7 +169,7 @@ def _packets(source: InputContainer, picture: VideoStream, begin_s: float | None
             raise
 
 
-def _scan(packets: Iterator[Packet[Any]], start_s: float, left: Iterator[int]) -> _Pictures:
+def _scan(packets: Iterator[Packet[VideoStream]], start_s: float, left: Iterator[int]) -> _Pictures:
     key_s: float | None = None
     shown_s: float | None = None
     shown_for_s = 0.0

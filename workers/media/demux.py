@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -70,7 +69,7 @@ def duration_of(source: InputContainer) -> float | None:
     return round(seconds, 3) if 0 < seconds <= LONGEST_BELIEVED_S else None
 
 
-def read_packets(source: InputContainer, streams: tuple[Stream, ...], put: Callable[[Packet[Any]], None]) -> bool:
+def read_packets(source: InputContainer, streams: tuple[Stream, ...], put: Callable[[Packet[Stream]], None]) -> bool:
     """Give every packet of `streams` to `put`; False when the file is damaged before its end."""
     for stream in source.streams:
         # mp4 then skips the picture on disk instead of reading it.

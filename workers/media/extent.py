@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from av.container import InputContainer
 from av.packet import Packet
@@ -51,7 +50,7 @@ def _ends(source: InputContainer, streams: tuple[Stream, ...]) -> dict[int, floa
 def _read(source: InputContainer, streams: tuple[Stream, ...]) -> dict[int, float]:
     ends: dict[int, float] = {}
 
-    def put(packet: Packet[Any]) -> None:
+    def put(packet: Packet[Stream]) -> None:
         if packet.pts is not None and packet.time_base:
             end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             ends[packet.stream_index] = max(ends.get(packet.stream_index, end_s), end_s)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -155,11 +155,12 @@ def join_pictures(pieces: Sequence[PicturePiece], sound: Path, into: Path, *, pr
         template = _needed_picture(kept)
         track = CopiedPicture(output, template, 0.0)
         base = template.time_base or Fraction(1, 90_000)
-        heard = _Sound(first.enter_context(open_media(sound)), output)
+        listening = first.enter_context(open_media(sound))
+        heard = _Sound(listening, needed_sound(listening), output)
         for index, piece in enumerate(pieces):
             with open_media(piece.path) as source:
 
-                def put(packet: Packet[Any], piece: PicturePiece = piece, done: int = sum(sizes[:index])) -> None:
+                def put(packet: Packet[Stream], piece: PicturePiece = piece, done: int = sum(sizes[:index])) -> None:
                     position = packet.pos or 0
                     _move(packet, piece.zero_at_s, base)
                     heard.write_up_to(float((packet.dts or 0) * base))
@@ -173,12 +174,11 @@ def join_pictures(pieces: Sequence[PicturePiece], sound: Path, into: Path, *, pr
 class _Sound:
     """The packets of a sound file, written as the pictures of the same time are."""
 
-    def __init__(self, source: InputContainer, output: OutputContainer) -> None:
-        stream = needed_sound(source)
+    def __init__(self, source: InputContainer, stream: Stream, output: OutputContainer) -> None:
         self._output = output
-        self._stream: Stream = output.add_stream_from_template(stream)
+        self._stream = output.add_stream_from_template(stream)
         self._packets = (packet for packet in source.demux(stream) if packet.size and packet.pts is not None)
-        self._next: Packet[Any] | None = next(self._packets, None)
+        self._next = next(self._packets, None)
 
     def write_up_to(self, seconds: float | None) -> None:
         """None: to the end."""
@@ -188,11 +188,11 @@ class _Sound:
             self._next = next(self._packets, None)
 
 
-def _at_s(packet: Packet[Any]) -> float:
+def _at_s(packet: Packet[Stream]) -> float:
     return float((packet.pts or 0) * packet.time_base)
 
 
-def _move(packet: Packet[Any], later_s: float, base: Fraction) -> None:
+def _move(packet: Packet[Stream], later_s: float, base: Fraction) -> None:
     """Put the packet so much later, in the clock `base`."""
     ticks, later = Fraction(packet.time_base or base) / base, round(later_s / base)
     packet.pts = None if packet.pts is None else round(packet.pts * ticks) + later

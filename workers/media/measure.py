@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice, pairwise, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from shared.net.edges import shortage
@@ -53,6 +54,9 @@ def measure(path: Path, *, demuxer: str | None = None) -> Measured:
         )
 
 
+Item = TypeVar("Item")
+
+
 class _Beginning(NamedTuple):
     """times: when the first pictures are shown, in seconds, ascending.  width, height: as shown."""
 
@@ -78,7 +82,7 @@ def _beginning(source: InputContainer, picture: VideoStream) -> _Beginning:
     return _Beginning(times[:-REORDERED] if len(times) > 2 * REORDERED else times, width, height)
 
 
-def _decoded(packet: Packet[Any]) -> Iterator[Any]:
+def _decoded(packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
     yield from packet.decode()
 
 
@@ -89,7 +93,7 @@ def _start_timecode(source: InputContainer) -> str | None:
     return next((value for value in found if _TIMECODE.fullmatch(value)), None)
 
 
-def _readable(items: Iterator[Any]) -> Iterator[Any]:
+def _readable(items: Iterator[Item]) -> Iterator[Item]:
     """Up to the first damage: what comes before it is enough to measure."""
     while True:
         try:

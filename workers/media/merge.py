@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
@@ -18,7 +18,7 @@ from workers.media.demuxers import open_media
 class _Timed(NamedTuple):
     at_s: float
     order: int  # decides between packets of the same time
-    packet: Packet[Any]
+    packet: Packet[Stream]
 
 
 def merge(picture: Path, sound: Path, into: Path, *, sound_later_s: float = 0.0) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 
 from shared.errors import UnsupportedFormat
 from shared.progress import Progress
@@ -116,7 +117,7 @@ def _write_sound(
     stream = needed_sound(recording, number)
     track = make(output, stream, zero_of(recording, number))
 
-    def put(packet: Packet[Any]) -> None:
+    def put(packet: Packet[Stream]) -> None:
         track.put(packet)
         meter.at(track.clock.seconds, packet.pos)
 

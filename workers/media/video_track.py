@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import av
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workers.media.sample_clock import LONGEST_HOLE_S, LONGEST_OVERLAP_S
@@ -21,7 +23,7 @@ ENCODER_OPTIONS = {"preset": "veryfast", "crf": "23"}
 class PictureTrack(Protocol):
     """Takes the demuxed packets of one picture stream and writes them to the output."""
 
-    def put(self, packet: Packet[Any]) -> None: ...
+    def put(self, packet: Packet[Stream]) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -42,9 +44,9 @@ class CopiedPicture:
         self._shift = -round(zero_s / self._time_base)
         self._last: int | None = None
         self._last_length = 1
-        self._held: list[Packet[Any]] = []
+        self._held: list[Packet[Stream]] = []
 
-    def put(self, packet: Packet[Any]) -> None:
+    def put(self, packet: Packet[Stream]) -> None:
         """Matroska has no decoding times: those of the first pictures are counted back from the first that is known."""
         if packet.size == 0:
             return
@@ -63,7 +65,7 @@ class CopiedPicture:
             self._write(packet)
         self._held.clear()
 
-    def _write(self, packet: Packet[Any]) -> None:
+    def _write(self, packet: Packet[Stream]) -> None:
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None:
             return
@@ -101,19 +103,23 @@ class EncodedPicture:
         self._stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
         self._last = -1
 
-    def put(self, packet: Packet[Any]) -> None:
+    def put(self, packet: Packet[Stream]) -> None:
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
             return
         for frame in frames:
-            pts = self._last if frame.pts is None else round((frame.time - self._zero_s) * CLOCK_HZ)
-            if pts <= self._last:
-                continue
-            self._last = pts
-            even = frame.reformat(self._stream.width, self._stream.height, "yuv420p")
-            even.pts, even.time_base = pts, Fraction(1, CLOCK_HZ)
-            self._output.mux(self._stream.encode(even))
+            self._put_frame(cast(VideoFrame, frame))
+
+    def _put_frame(self, frame: VideoFrame) -> None:
+        # frame.time is None where the packet had no timestamp.
+        pts = self._last if frame.time is None else round((frame.time - self._zero_s) * CLOCK_HZ)
+        if pts <= self._last:
+            return
+        self._last = pts
+        even = frame.reformat(self._stream.width, self._stream.height, "yuv420p")
+        even.pts, even.time_base = pts, Fraction(1, CLOCK_HZ)
+        self._output.mux(self._stream.encode(even))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""

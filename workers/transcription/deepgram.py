@@ -2,10 +2,10 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, cast
 
 from shared.errors import UnsupportedFormat, UnsupportedLanguage
 from shared.progress import Progress
@@ -30,6 +30,15 @@ def spend_freely(_hours: float) -> None:
     """A budget without limit."""
 
 
+class _Kept(TypedDict):
+    """A piece as it stands in a file."""
+
+    language: str | None
+    words: list[tuple[str, float, float, float | None]]
+    paragraphs: list[tuple[float, float, str]] | None
+    unheard_s: float
+
+
 class _Piece(NamedTuple):
     """What was heard in one piece; times from the start of the recording."""
 
@@ -38,13 +47,14 @@ class _Piece(NamedTuple):
     paragraphs: list[Paragraph] | None
     unheard_s: float = 0.0  # where a voice is but Deepgram wrote nothing down
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         paragraphs = None if self.paragraphs is None else [list(paragraph) for paragraph in self.paragraphs]
         words = [list(word) for word in self.words]
         return {"language": self.language, "words": words, "paragraphs": paragraphs, "unheard_s": self.unheard_s}
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "_Piece":
+    def from_dict(cls, found: Mapping[str, object]) -> "_Piece":
+        kept = cast("_Kept", found)
         paragraphs = kept["paragraphs"]
         return cls(
             kept["language"],

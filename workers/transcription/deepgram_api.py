@@ -6,9 +6,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, NotRequired, TypedDict, cast
 
 import httpx
 from deepgram import DeepgramClient, DeepgramClientEnvironment
@@ -106,18 +107,18 @@ class DeepgramApi:
             "timeout": _timeout_s(duration_s),
             "additional_headers": {"content-type": "audio/mp4", "content-length": str(path.stat().st_size)},
         }
-        wanted: dict[str, Any] = {"detect_language": True} if language == AUTO else {"language": language}
         # The SDK never closes the connections of a client it made itself.
         with _converted_errors(), httpx.Client(follow_redirects=False) as connections:
-            response = self._sdk(connections).listen.v1.media.transcribe_file(
+            listen = partial(
+                self._sdk(connections).listen.v1.media.transcribe_file,
                 request=cast(Iterator[bytes], FileBody(path, sent=sent, stop=stop)),
                 model=self._model,
                 smart_format=True,
                 paragraphs=True,
                 utterances=True,
                 request_options=options,
-                **wanted,
             )
+            response = listen(detect_language=True) if language == AUTO else listen(language=language)
         return _checked(_plain(response), path, duration_s, language)
 
     def _sdk(self, connections: httpx.Client) -> DeepgramClient:
@@ -131,13 +132,13 @@ def _timeout_s(duration_s: float) -> float:
     return min(SHORTEST_TIMEOUT_S + duration_s * TIMEOUT_PER_SOUND_S, LONGEST_TIMEOUT_S)
 
 
-def _plain(response: object) -> dict[str, Any]:
+def _plain(response: object) -> "_Listened":
     """The answer as plain JSON values; the SDK does not check what it builds."""
     dump = getattr(response, "model_dump", None)
     plain = dump(mode="python", warnings=False) if dump is not None else response
     if not isinstance(plain, dict):
         raise TranscriptionServiceError("Deepgram's answer is not what its API promises.")
-    return plain
+    return cast("_Listened", plain)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -183,8 +184,58 @@ def _bad_request(body: object) -> KlipError:
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
+# What is read of an answer, as Deepgram's API promises it. Nobody has checked it: a promise that is broken shows where
+# the member is used, in `_checked`.
 
-def _checked(answer: dict[str, Any], path: Path, duration_s: float, language: str) -> Answer:
+
+class _Metadata(TypedDict):
+    sha256: str
+    duration: float
+
+
+class _Spoken(TypedDict):
+    word: str
+    punctuated_word: NotRequired[str]
+    start: float
+    end: float
+    confidence: NotRequired[float]
+
+
+class _Sentence(TypedDict):
+    text: str
+
+
+class _Sentences(TypedDict):
+    sentences: list[_Sentence]
+    start: float
+    end: float
+
+
+class _Paragraphs(TypedDict):
+    paragraphs: list[_Sentences]
+
+
+class _Alternative(TypedDict):
+    transcript: str
+    words: list[_Spoken]
+    paragraphs: NotRequired[_Paragraphs]
+
+
+class _Channel(TypedDict):
+    alternatives: list[_Alternative]
+    detected_language: NotRequired[str]
+
+
+class _Results(TypedDict):
+    channels: list[_Channel]
+
+
+class _Listened(TypedDict):
+    metadata: _Metadata
+    results: _Results
+
+
+def _checked(answer: _Listened, path: Path, duration_s: float, language: str) -> Answer:
     """The words of an answer that is whole and about this very file. Raises TranscriptionServiceError."""
     try:
         metadata, channel = answer["metadata"], answer["results"]["channels"][0]
@@ -205,7 +256,7 @@ def _checked(answer: dict[str, Any], path: Path, duration_s: float, language: st
     return Answer(detected if isinstance(detected, str) and words else None, words, paragraphs)
 
 
-def _check_file(metadata: dict[str, Any], path: Path, duration_s: float) -> None:
+def _check_file(metadata: _Metadata, path: Path, duration_s: float) -> None:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if metadata["sha256"] != sha256:
@@ -218,14 +269,14 @@ def _tolerance_s(duration_s: float) -> float:
     return max(LENGTH_TOLERANCE_S, duration_s * LENGTH_TOLERANCE)
 
 
-def _word(word: dict[str, Any]) -> Word:
+def _word(word: _Spoken) -> Word:
     confidence = word.get("confidence")
-    text = word.get("punctuated_word") or word["word"]
+    text: object = word.get("punctuated_word") or word["word"]
     if not isinstance(text, str):
         raise TypeError("a word has to be text")
     return Word(text, float(word["start"]), float(word["end"]), None if confidence is None else float(confidence))
 
 
-def _paragraph(paragraph: dict[str, Any]) -> Paragraph:
+def _paragraph(paragraph: _Sentences) -> Paragraph:
     text = " ".join(sentence["text"] for sentence in paragraph["sentences"])
     return Paragraph(float(paragraph["start"]), float(paragraph["end"]), text)

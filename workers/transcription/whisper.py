@@ -1,11 +1,11 @@
 """Speech recognition on this machine with faster-whisper."""
 
 import functools
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar, cast
 
 import faster_whisper
 from faster_whisper.transcribe import Segment
@@ -30,6 +30,15 @@ NO_SPEECH = "No speech was found in the sound."
 Result = TypeVar("Result")
 
 
+class _Kept(TypedDict):
+    """A piece as it stands in a file."""
+
+    language: str | None
+    words: list[tuple[str, float, float, float | None]]
+    unlikely: int
+    clarity: tuple[float, float]
+
+
 class _Piece(NamedTuple):
     """What was heard in one piece; times from the start of the recording."""
 
@@ -38,11 +47,12 @@ class _Piece(NamedTuple):
     unlikely: int
     clarity: Clarity
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return {**self._asdict(), "words": [list(word) for word in self.words], "clarity": list(self.clarity)}
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "_Piece":
+    def from_dict(cls, found: Mapping[str, object]) -> "_Piece":
+        kept = cast("_Kept", found)
         words = [Word(*word) for word in kept["words"]]
         return cls(kept["language"], words, kept["unlikely"], Clarity(*kept["clarity"]))
 
@@ -224,7 +234,7 @@ class _Background:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._done = 0.0
-        self._waiting: list[Future[Any]] = []
+        self._cancel: Callable[[], bool] | None = None
         self._thread = _thread()
 
     def __enter__(self) -> "_Background":
@@ -232,8 +242,8 @@ class _Background:
 
     def __exit__(self, *_exception: object) -> None:
         # A batch that is being decoded can't be stopped; the next recording waits for it.
-        for future in self._waiting:
-            future.cancel()
+        if self._cancel is not None:
+            self._cancel()
 
     def done(self, fraction: float) -> None:
         """Tell that this part of the whole is really done."""
@@ -243,7 +253,7 @@ class _Background:
     def run(self, call: Callable[[], Result]) -> Result:
         """What `call` returns, the last fraction told again every second until then."""
         future = self._thread.submit(call)
-        self._waiting = [future]
+        self._cancel = future.cancel
         while True:
             try:
                 return future.result(timeout=REPORT_EVERY_S)

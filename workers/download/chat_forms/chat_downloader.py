@@ -1,10 +1,11 @@
 """Messages of chat-downloader (xenova), as a JSON list or as JSON lines; of YouTube, Twitch and others alike."""
 
 from workers.chatlog import Emote
-from workers.download.chat_forms.clean import child, comment, dicts, emote, is_too_long, name
+from workers.download.chat_forms.clean import comment, dicts, emote, is_too_long, name
 from workers.download.chat_forms.clean import number as number_of
 from workers.download.chat_forms.entry import Clock, Entry
 from workers.download.chat_forms.times import clock_moment
+from workers.download.json_members import child
 
 NAME = "chat-downloader's JSON"
 _MICROSECONDS = 1e6

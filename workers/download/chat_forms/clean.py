@@ -46,15 +46,6 @@ def dicts(value: object) -> list[dict[str, object]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def child(value: object, *keys: str) -> object:
-    """What lies under `keys`, None where there is nothing."""
-    for key in keys:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
-
-
 def comment(
     id_: str | None,
     at_s: float,

@@ -3,11 +3,12 @@
 from itertools import islice
 
 from workers.chatlog import Emote
-from workers.download.chat_forms.clean import MOST_BITS, child, comment, dicts, emote, is_too_long, name
+from workers.download.chat_forms.clean import MOST_BITS, comment, dicts, emote, is_too_long, name
 from workers.download.chat_forms.clean import number as number_of
 from workers.download.chat_forms.columns import columns_of
 from workers.download.chat_forms.entry import Entry
 from workers.download.chat_forms.times import moment, number_moment
+from workers.download.json_members import child
 
 NAME = "JSON with a time and a text for each comment"
 MOST_FIELDS = 100

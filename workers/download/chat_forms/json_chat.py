@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from shared.errors import ChatUnavailable
 from workers.download.chat_forms import chat_downloader, flat, graphql, twitch_downloader, youtube
-from workers.download.chat_forms.clean import child, name, number
+from workers.download.chat_forms.clean import name, number
 from workers.download.chat_forms.entry import Entry, Facts
 from workers.download.chat_forms.json_reader import BROKEN, DECODER, LARGEST_VALUE_CHARS, JsonReader
 from workers.download.chat_forms.magic import FORMS
 from workers.download.chat_forms.packing import ChatText
+from workers.download.json_members import child
 
 DEEPEST_LIST = 6  # objects around the list of comments
 MOST_KEYS = 1000  # of one object on the way

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from workers.chatlog import Emote
-from workers.download.chat_forms.clean import child, comment, dicts, emote, is_too_long, name
+from workers.download.chat_forms.clean import comment, dicts, emote, is_too_long, name
 from workers.download.chat_forms.clean import number as number_of
 from workers.download.chat_forms.entry import Entry
+from workers.download.json_members import child
 
 NAME = "yt-dlp's YouTube live chat"
 # Stickers, tickers and announcements have no text that somebody wrote.
