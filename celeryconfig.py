@@ -70,6 +70,8 @@ worker_redirect_stdouts = False
 _run = _config.data_dir / "run"
 _run.mkdir(parents=True, exist_ok=True)
 beat_schedule_filename = str(_run / "celerybeat-schedule")
+# A sweep is sent when something is due, not else.
+beat_scheduler = "tasks.schedule:DueScheduler"
 beat_schedule = {
     # A sweep that waited longer than its interval is worthless: the next one is there.
     "reap": {"task": "tasks.reap", "schedule": 2.0, "options": {"queue": DELIVERY_QUEUE, "expires": 2.0}},

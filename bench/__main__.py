@@ -6,6 +6,7 @@ import sys
 # Short ones first.
 MODULES = (
     "api",
+    "queued",
     "submissions",
     "streams",
     "stream_soak",

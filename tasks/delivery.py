@@ -80,13 +80,13 @@ def _is_known(job_id: str) -> bool:
     return True
 
 
-@app.task(name="tasks.forget_cancelled")
+@app.task(name="tasks.forget_cancelled", send_events=False)
 def forget_cancelled() -> None:
     """Remove the finished files of jobs that were cancelled longer ago than the settings keep them for a retry."""
     remove_cancelled(job_store(), artifact_store(), keep_minutes=settings().cancelled_keep_minutes)
 
 
-@app.task(name="tasks.mirror")
+@app.task(name="tasks.mirror", send_events=False)
 def mirror() -> None:
     """Bring the rows in Convex up to their jobs."""
     sender = _mirror_sender()
@@ -96,7 +96,7 @@ def mirror() -> None:
         sweep(job_store().redis, keys.MIRROR_DUE, sender.send)
 
 
-@app.task(name="tasks.webhooks")
+@app.task(name="tasks.webhooks", send_events=False)
 def webhooks() -> None:
     """Try the webhooks that are due."""
     delivery = _webhook_delivery()

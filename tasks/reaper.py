@@ -1,65 +1,56 @@
-"""The sweep that finds what died: lost leases, links of the chain that were never sent, places that nobody took."""
+"""The sweep that finds what died: lost leases, links of the chain that were never sent, places that nobody took.
+
+It looks at what is due, by the clock that the scripts set with each change: see `shared/redis/admission.py`.
+"""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 
 from shared import jobs
 from shared.errors import JobNotFound, WorkerLost
-from shared.jobs import Job, Refused, iso_of_ms, seconds_since, utc_now
+from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
-from shared.net.retry import LONGEST_WAIT_S
-from shared.redis import keys
+from shared.redis import keys, locks
 from shared.redis.store import LEASE_MS, JobStore
 from shared.stages import STAGE_BY_NAME
 from tasks import pipeline
+from tasks.reaper_clock import begins_patrol, grace_left, knows_every_job, looked_through
 from workers.app import app, job_store
 
 log = logger("klipstream.reaper")
-# No sweep for this long means that the stack or Redis was away: then nobody could renew a lease.
-OUTAGE_S = 6.0
-# A waiting stage whose message is in no queue is sent again after this long: a worker that has just taken the message
-# claims the stage within it.
-UNSENT_S = 10.0
-# No stage is put off for longer: who waits until later than this was written by a clock that has been set back since.
-LONGEST_PUT_OFF_S = 2 * LONGEST_WAIT_S
 ADMITTED_A_SWEEP = 100
+MESSAGES_A_READ = 500
+SCAN_LOCK_S = 30.0
 
 
-@app.task(name="tasks.reap")
+@app.task(name="tasks.reap", send_events=False)
 def reap() -> None:
     """Give the stages of dead processes to others, send what was never sent, admit jobs for which there is room."""
     store = job_store()
-    grace = _grace_left(store)
-    # In this order: a job that is admitted in between is not found overdue.
-    under_way = store.admission.under_way()
-    overdue = []
-    for job in store.active():
+    due = store.admission.due(lease_ms=LEASE_MS, is_grace=grace_left(store.redis))
+    for job in _found(store, due.lost):
         if job.holder is not None:
-            if not grace and not store.has_lease(job.job_id):
-                _take_from_the_dead(store, job)
-        elif _is_overdue(job, under_way.get(job.job_id)):
-            overdue.append(job)
-    _send_what_is_nowhere(store, [job for job in overdue if job.job_id in under_way])
-    _enrol_the_unknown(store, [job for job in overdue if job.job_id not in under_way])
+            _take_from_the_dead(store, job)
+        else:
+            _enrol(store, job)
+    untaken = _found(store, due.untaken)
+    _send_what_is_nowhere(store, [job for job in untaken if _waits(job)])
+    for job in untaken:
+        if not _waits(job):
+            _enrol(store, job)
+    _look_for_the_unwatched(store)
     pipeline.admit(store, limit=ADMITTED_A_SWEEP)
 
 
-def _is_overdue(job: Job, admitted_ms: float | None) -> bool:
-    """Whether the stage's message should have been taken by now."""
-    waits_since = max(job.waiting_since or job.created_at, iso_of_ms(admitted_ms or 0))
-    waited_s = seconds_since(waits_since, utc_now())
-    return waited_s > UNSENT_S or waited_s < -LONGEST_PUT_OFF_S
+def _waits(job: Job) -> bool:
+    return job.holder is None and not job.is_terminal
 
 
-def _grace_left(store: JobStore) -> bool:
-    """Whether holders still have time to take up leases that ran out while Redis or the stack was away."""
-    now = utc_now()
-    last = store.redis.set(keys.REAPER_LAST, now, get=True)
-    # A clock that was set back counts as an outage too.
-    if last is None or not 0 <= seconds_since(str(last), now) <= OUTAGE_S:
-        store.redis.set(keys.REAPER_GRACE, "1", px=LEASE_MS)
-        store.redis.set(keys.REAPER_OUTAGE, now)
-    return bool(store.redis.exists(keys.REAPER_GRACE))
+def _found(store: JobStore, ids: list[str]) -> list[Job]:
+    found = store.load(ids)
+    store.admission.forget(sorted(set(ids) - {job.job_id for job in found}))
+    return found
 
 
 def _take_from_the_dead(store: JobStore, job: Job) -> None:
@@ -77,11 +68,27 @@ def _take_from_the_dead(store: JobStore, job: Job) -> None:
         pipeline.send(freed)
 
 
-def _enrol_the_unknown(store: JobStore, overdue: list[Job]) -> None:
-    waiting = store.admission.waiting_among(overdue)
-    for job in overdue:
-        if job.job_id not in waiting and store.admission.enrol(job):
-            log.warning("job_enrolled", job_id=job.job_id, stage=job.stage)
+def _look_for_the_unwatched(store: JobStore) -> None:
+    """Find jobs that stand nowhere, all of them once a version, and those that an older process moves meanwhile."""
+    if knows_every_job(store.redis):
+        if begins_patrol(store.redis):
+            _enrol_all(store, store.admission.unwatched())
+        return
+    with locks.held(store.redis, keys.sweep_lock(keys.ACTIVE), life_s=SCAN_LOCK_S) as here:
+        if here:
+            for ids in store.active_ids():
+                _enrol_all(store, ids)
+            looked_through(store.redis)
+
+
+def _enrol_all(store: JobStore, ids: list[str]) -> None:
+    for job in store.load(ids):
+        _enrol(store, job)
+
+
+def _enrol(store: JobStore, job: Job) -> None:
+    if store.admission.enrol(job):
+        log.warning("job_enrolled", job_id=job.job_id, stage=job.stage)
 
 
 def _send_what_is_nowhere(store: JobStore, overdue: list[Job]) -> None:
@@ -95,5 +102,12 @@ def _send_what_is_nowhere(store: JobStore, overdue: list[Job]) -> None:
 
 def _jobs_in(store: JobStore, queue: str) -> set[str]:
     """The jobs whose messages wait in the queue. Their ids stand in kombu's plain headers."""
-    messages = store.redis.lrange(queue, 0, -1)
-    return {pipeline.job_of_message(json.loads(message)["headers"]["id"]) for message in messages}
+    return {pipeline.job_of_message(json.loads(message)["headers"]["id"]) for message in _messages(store, queue)}
+
+
+def _messages(store: JobStore, queue: str) -> Iterator[str]:
+    """From the end where new ones come in: what is pushed and taken meanwhile makes none be missed."""
+    start = 0
+    while found := store.redis.lrange(queue, start, start + MESSAGES_A_READ - 1):
+        yield from map(str, found)
+        start += len(found)

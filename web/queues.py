@@ -6,14 +6,13 @@ from typing import NamedTuple, cast
 
 import redis
 
-from shared.jobs import Job, iso, seconds_since, utc_now
+from shared.jobs import iso
 from shared.records import Record
 from shared.redis import keys, pools
+from shared.redis.admission import QueueCounts
 from shared.redis.connection import redis_errors
 from shared.redis.store import JobStore
-from shared.stages import DELIVERY_QUEUE, QUEUES, STAGE_BY_NAME, STAGES
-
-SCAN_BATCH = 1000  # keys looked at in one step, so that Redis serves others in between
+from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,36 +62,19 @@ def live_workers(client: redis.Redis) -> dict[str, int]:
 
 def queue_figures(store: JobStore) -> dict[str, QueueFigures]:
     """The figures of every queue by its name."""
-    jobs, now = store.active(), utc_now()
-    workers = live_workers(store.redis)
+    counts, workers = store.admission.counts(), live_workers(store.redis)
     with redis_errors():
-        deliveries = store.redis.llen(DELIVERY_QUEUE)
-    waits = {queue: _waits(jobs, queue, now) for queue in QUEUES}
+        deliveries = QueueCounts(store.redis.llen(DELIVERY_QUEUE), 0, None)
     return {
         queue: QueueFigures(
-            waiting=deliveries if queue == DELIVERY_QUEUE else len(waits[queue]),
-            running=sum(1 for job in jobs if job.holder is not None and _queue_of(job) == queue),
-            oldest_wait_seconds=round(max(waits[queue]), 3) if waits[queue] else None,
+            waiting=(found := counts.get(queue, deliveries)).waiting,
+            running=found.at_work,
+            oldest_wait_seconds=found.longest_wait_s,
             workers=workers[queue],
             mean_seconds=None if queue == DELIVERY_QUEUE else _mean_seconds(store.redis, queue),
         )
         for queue in QUEUES
     }
-
-
-def _queue_of(job: Job) -> str | None:
-    return STAGE_BY_NAME[job.stage].queue if job.stage else None
-
-
-def _waits(jobs: list[Job], queue: str, now: str) -> list[float]:
-    """How long (s) each job has waited for a worker of the queue, whether it was admitted yet or not."""
-    waits = [
-        seconds_since(job.waiting_since, now)
-        for job in jobs
-        if job.holder is None and job.waiting_since and _queue_of(job) == queue
-    ]
-    # A job that waits for its next try does not wait for a worker yet.
-    return [wait for wait in waits if wait >= 0]
 
 
 def _mean_seconds(client: redis.Redis, queue: str) -> float | None:
@@ -112,10 +94,11 @@ def reliability_figures(client: redis.Redis) -> ReliabilityFigures:
     """Retries, and the state and counts of every circuit breaker."""
     with redis_errors():
         retries = client.hgetall(keys.RETRIES)
-        breakers = {
-            str(key).removeprefix(keys.BREAKER): _breaker(cast("dict[str, str]", client.hgetall(key)))
-            for key in sorted(set(client.scan_iter(match=keys.breaker("*"), count=SCAN_BATCH, _type="hash")))
+        states = {
+            str(service): cast("dict[str, str]", client.hgetall(keys.breaker(str(service))))
+            for service in sorted(client.zrange(keys.BREAKERS, 0, -1))
         }
+    breakers = {service: _breaker(state) for service, state in states.items() if state}
     return ReliabilityFigures(breakers, {str(name): int(count) for name, count in sorted(retries.items())})
 
 

@@ -1,6 +1,7 @@
 """The Celery app, and what every pool process needs. `celery -A workers.app worker -Q download -c 2`."""
 
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -92,9 +93,32 @@ def _stop_on_term_as_on_quit(**_: object) -> None:
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGQUIT))
 
 
+class _NotAboutSweeps(logging.Filter):
+    """Sweeps come every second and log what they did; that Celery sent, received and ended them is left out."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        return record.levelno > logging.INFO or _task_in(record) not in _sweeps()
+
+
+@cache
+def _sweeps() -> frozenset[object]:
+    return frozenset(entry["task"] for entry in app.conf.beat_schedule.values())
+
+
+def _task_in(record: logging.LogRecord) -> object:
+    """The task that a line of Celery's is about: in the data of a worker's line, at the end of the scheduler's."""
+    data = getattr(record, "data", None)
+    if isinstance(data, dict):
+        return data.get("name")
+    return record.args[-1] if isinstance(record.args, tuple) and record.args else None
+
+
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
     configure_logging()
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_NotAboutSweeps())
 
 
 @signals.worker_process_init.connect

@@ -5,15 +5,17 @@ its next stages go straight to their queues, ahead of all that still wait here. 
 PLACES_A_CHILD jobs for each child of the workers that live are under way, at each queue where jobs begin and together.
 What waits for its next try takes no place until that is due, but counts for its owner.
 
-Where a job stands is written by the scripts that write the job: see `scripts/place.lua`.
+Where a job stands is written by the scripts that write the job, and with it when the reaper has to look at it, so that
+a sweep reads what is due and nothing else: see `scripts/place.lua`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import redis
 
 from shared.jobs import PRIORITIES, Job, ms_of
+from shared.net.retry import LONGEST_WAIT_S
 from shared.redis import keys
 from shared.redis.connection import redis_errors
 from shared.redis.pools import SILENT_S
@@ -23,9 +25,30 @@ from shared.stages import STAGE_BY_NAME, STAGES, JobStatus
 PLACES_A_CHILD = 2
 # Of all places: what an owner may have under way, those included that wait for their next try.
 OWNER_SHARE = 4
+# A waiting stage is looked for this long after it was due: a worker that has just taken the message claims it within.
+UNSENT_MS = 10_000
+# No stage is put off for longer: who waits until later than this was written by a clock that has been set back since.
+LONGEST_PUT_OFF_MS = int(2 * LONGEST_WAIT_S * 1000)
+LOOK_AGAIN_MS = 2_000  # for a job whose lease is gone and whose state did not change
+MOST_DUE = 1_000
 LOW_EVERY = 5  # low jobs get every fifth admission while normal ones wait too
 STAGE_QUEUES = tuple(dict.fromkeys(stage.queue for stage in STAGES))
 SAME = "same"
+
+
+class Due(NamedTuple):
+    """Ids of jobs to be looked at.  lost: their lease has run out.  untaken: no worker has taken their message."""
+
+    lost: list[str]
+    untaken: list[str]
+
+
+class QueueCounts(NamedTuple):
+    """waiting: jobs that wait for a worker, admitted or not.  longest_wait_s: of those; None when there are none."""
+
+    waiting: int
+    at_work: int
+    longest_wait_s: float | None
 
 
 class Standing(NamedTuple):
@@ -58,15 +81,20 @@ def place_keys(old: Job, new: Job) -> list[str]:
         names.append(keys.waiting_owners(queue, new.options.priority))
         names.append(keys.waiting(queue, new.options.priority, new.owner))
         names.append(keys.underway(queue))
-    return [*names, keys.underway_of(new.owner), keys.TURNS]
+    return [*names, keys.underway_of(new.owner), keys.TURNS, keys.HELD, keys.UNTAKEN]
+
+
+def waits_since_ms(job: Job) -> int:
+    """Since when the job waits, or has waited last."""
+    return ms_of(job.waiting_since or job.created_at)
 
 
 def place_arguments(old: Job | None, new: Job) -> list[str | int]:
-    """Owner, where the job stands and since when, as the scripts take them."""
+    """Owner, since when the job waits, where it stands and due from when, as the scripts take them."""
     after = standing_of(new)
     if old is not None and standing_of(old) == after:
-        return [new.owner, SAME, 0]
-    return [new.owner, after.stands if after else "", after.due_ms if after else 0]
+        return [new.owner, 0, SAME, 0]
+    return [new.owner, waits_since_ms(new), after.stands if after else "", after.due_ms if after else 0]
 
 
 class Admission:
@@ -77,10 +105,12 @@ class Admission:
         self._admit = Script(client, "admit_jobs")
         self._enrol = Script(client, "enrol")
         self._positions = Script(client, "positions")
+        self._due = Script(client, "due_jobs")
+        self._count = Script(client, "count_waiting")
 
     def admit(self, *, limit: int) -> list[str]:
         """Ids of jobs that may go to the queues now, `limit` at most; whoever asks sends them."""
-        names = [keys.TURNS, keys.ADMISSIONS]
+        names = [keys.TURNS, keys.ADMISSIONS, keys.UNTAKEN]
         for queue in reversed(STAGE_QUEUES):
             names += [keys.waiting_owners(queue, priority) for priority in PRIORITIES]
             names += [keys.underway(queue), keys.workers(queue)]
@@ -113,21 +143,64 @@ class Admission:
             found = cast("list[list[tuple[str, float]]]", pipe.execute())
         return {job_id: due for queue in found for job_id, due in queue}
 
-    def waiting_among(self, jobs: Iterable[Job]) -> set[str]:
-        """The ids of those that wait to be admitted."""
-        lists = {
-            keys.waiting(stands.queue, job.options.priority, job.owner)
-            for job in jobs
-            if (stands := standing_of(job)) is not None
+    def counts(self) -> dict[str, QueueCounts]:
+        """What waits and what is worked on, by queue."""
+        names = []
+        for queue in STAGE_QUEUES:
+            names += [*(keys.waiting_owners(queue, priority) for priority in PRIORITIES), keys.underway(queue)]
+        with redis_errors():
+            found = self._count(names, [len(PRIORITIES) + 1])
+        return {
+            queue: QueueCounts(int(waiting), int(at_work), None if wait_ms < 0 else wait_ms / 1000)
+            for queue, (waiting, at_work, wait_ms) in zip(STAGE_QUEUES, found, strict=True)
         }
+
+    def due(self, *, lease_ms: int, is_grace: bool) -> Due:
+        """The jobs that have to be looked at now, MOST_DUE of each kind at most.
+
+        lease_ms: life of a lease.  is_grace: holders may still take up leases that ran out.
+        """
+        times = [lease_ms, UNSENT_MS, LONGEST_PUT_OFF_MS, LOOK_AGAIN_MS]
+        with redis_errors():
+            found = self._due([keys.HELD, keys.UNTAKEN], [keys.LEASE, MOST_DUE, "grace" if is_grace else "", *times])
+        return Due(*([str(job_id) for job_id in ids] for ids in found))
+
+    def has_due(self, now_ms: int, *, lease_ms: int) -> bool:
+        """Whether a sweep would find something: a job to look at, or one that may be admitted; reads no job.
+
+        now_ms: Redis' clock.
+        """
+        doors = [keys.waiting_owners(queue, priority) for queue in STAGE_QUEUES for priority in PRIORITIES]
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for name in lists:
-                pipe.zrange(name, 0, -1)
-            return {str(job_id) for found in pipe.execute() for job_id in found}
+            pipe.exists(*doors)
+            pipe.zcount(keys.HELD, "-inf", now_ms - lease_ms)
+            pipe.zcount(keys.HELD, f"({now_ms}", "+inf")
+            pipe.zcount(keys.UNTAKEN, "-inf", now_ms - UNSENT_MS)
+            pipe.zcount(keys.UNTAKEN, f"({now_ms + LONGEST_PUT_OFF_MS}", "+inf")
+            found: list[int] = pipe.execute()
+        return any(found)
+
+    def unwatched(self) -> list[str]:
+        """Ids of jobs under way that `due` will never tell, such as those that an earlier version moved."""
+        ids = list(self.under_way())
+        if not ids:
+            return []
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for name in (keys.HELD, keys.UNTAKEN):
+                pipe.zmscore(name, ids)
+            held, untaken = cast("list[list[float | None]]", pipe.execute())
+        seen = zip(ids, held, untaken, strict=True)
+        return [job_id for job_id, at_work, waits in seen if at_work is None and waits is None]
 
     def enrol(self, job: Job) -> bool:
-        """Note where an unfinished job stands if that is not known; whether it was not."""
+        """Note where the job stands if that is not known, and when to look at it; whether it was not known."""
         names = [keys.job(job.job_id), *place_keys(job, job)]
-        owner, stands, due_ms = place_arguments(None, job)
         with redis_errors():
-            return bool(self._enrol(names, [job.seq, job.job_id, owner, ms_of(job.created_at), stands, due_ms]))
+            return bool(self._enrol(names, [job.seq, job.job_id, *place_arguments(None, job)]))
+
+    def forget(self, job_ids: list[str]) -> None:
+        """Look no more at jobs that were removed."""
+        if job_ids:
+            with redis_errors():
+                self._redis.zrem(keys.HELD, *job_ids)
+                self._redis.zrem(keys.UNTAKEN, *job_ids)

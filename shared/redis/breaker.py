@@ -158,8 +158,8 @@ class CircuitBreaker:
         times = [COUNTS_EVERY_S, EVIDENCE_S, SERVED_S, KEPT_S]
         try:
             event = Script(self._redis, "report")(
-                [key(self.service) for key in _REPORTED],
-                [self._about, admission.token, outcome, int(shared), FAIL_MAX, *map(_ms, times)],
+                [*(key(self.service) for key in _REPORTED), keys.BREAKERS],
+                [self._about, admission.token, outcome, int(shared), FAIL_MAX, *map(_ms, times), self.service],
             )
         except redis.RedisError:
             return  # the call's outcome stands, the breaker misses one; a probe's key expires

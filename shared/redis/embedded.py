@@ -84,6 +84,8 @@ save ""
 # A crash in mid-write leaves half a command at the end of the file: drop it and start.
 aof-load-truncated yes
 maxmemory-policy noeviction
+# A stream takes this much at its first event: there is one for each job, and a queued job's has one event.
+stream-node-max-bytes 512
 daemonize no
 """
 

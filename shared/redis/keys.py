@@ -15,8 +15,10 @@ Jobs, written by `store`:
     retries                   how often stages were tried again, by STAGE:CODE
 Whose turn it is, see `admission`:
     waiting:QUEUE:PRIORITY    owners with jobs that wait to be admitted, by their turn
-    waiting:QUEUE:PRIORITY:OWNER  those jobs, by their creation time in ms
+    waiting:QUEUE:PRIORITY:OWNER  those jobs, by the time (ms) since which they wait
     underway:QUEUE            admitted jobs that are there, by the time (ms) from which they are due; 0: being worked on
+    held                      jobs at work, by the time (ms) of their lease's last renewal
+    untaken                   admitted jobs not at work, by the time (ms) from which they are due, or of the last look
     underway:of:OWNER         admitted jobs of the owner
     turns, admissions         how many turns were given; how many jobs were admitted by queue
 To be told to others, written with the job, see `outbox`:
@@ -38,11 +40,14 @@ Of the whole deployment:
     seconds:STAGE             how long the stage took so far: sum, media, count
     breaker:SERVICE           a circuit breaker: state, failures, shared, failing, opened_at, probe_at (ms), and how
                               often it opened, probed and refused a call: openings, probes, refusals
+    breakers                  services that have one, by the time (ms) of the last report
     breaker-evidence:SERVICE  what its failures in a row are about, and when each counted last (ms)
     breaker-served:SERVICE    what was served lately, of calls that any job makes, by the time (ms)
     breaker-probe:SERVICE     held by the one call that tries whether the service is well again
     transcribed:DAY           hours of sound sent to a paid service
     reaper:last, :grace, :outage  the reaper's clock
+    reaper:version            of the sets that the reaper reads: written after every job was looked at once
+    reaper:patrol             a short while after all jobs under way were looked at
     ready:HOST                written to see whether writing works
     token:secret              what all web processes sign the tokens of jobs with
     limit/...                 flask-limiter's counters
@@ -56,16 +61,22 @@ FINISHED = PREFIX + "finished"
 CANCELLED = PREFIX + "cancelled"
 RETRIES = PREFIX + "retries"
 UNDERWAY_OF = PREFIX + "underway:of:"
+HELD = PREFIX + "held"
+UNTAKEN = PREFIX + "untaken"
+LEASE = PREFIX + "lease:"
 TURNS = PREFIX + "turns"
 ADMISSIONS = PREFIX + "admissions"
 CHANNEL = PREFIX + "channel:"
 MIRROR_DUE = PREFIX + "mirror:due"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 BREAKER = PREFIX + "breaker:"
+BREAKERS = PREFIX + "breakers"
 REAPER_LAST = PREFIX + "reaper:last"
 REAPER_GRACE = PREFIX + "reaper:grace"
 REAPER_OUTAGE = PREFIX + "reaper:outage"
 TOKEN_SECRET = PREFIX + "token:secret"
+REAPER_VERSION = PREFIX + "reaper:version"
+REAPER_PATROL = PREFIX + "reaper:patrol"
 LIMIT = PREFIX + "limit"
 
 
@@ -76,7 +87,7 @@ def job(job_id: str) -> str:
 
 def lease(job_id: str) -> str:
     """The fencing token of whoever works on the job (a string that expires)."""
-    return f"{PREFIX}lease:{job_id}"
+    return LEASE + job_id
 
 
 def events(job_id: str) -> str:
@@ -125,7 +136,7 @@ def waiting_owners(queue: str, priority: str) -> str:
 
 
 def waiting(queue: str, priority: str, owner: str) -> str:
-    """The owner's jobs that wait, by their creation time in ms (a sorted set)."""
+    """The owner's jobs that wait, by the time in ms since which they do (a sorted set)."""
     return f"{waiting_owners(queue, priority)}:{owner}"
 
 

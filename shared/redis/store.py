@@ -16,7 +16,7 @@ from shared import jobs
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
-from shared.redis.admission import Admission, place_arguments, place_keys
+from shared.redis.admission import Admission, place_arguments, place_keys, waits_since_ms
 from shared.redis.connection import redis_errors
 from shared.redis.lists import JobLists, indexes
 from shared.redis.script import Script
@@ -26,6 +26,7 @@ from shared.stages import JobStatus
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
+SCAN_BATCH = 500
 _MAX_CONFLICTS = 100
 
 # What redis-py gives with decoded responses; its own annotations leave both forms open.
@@ -107,6 +108,7 @@ class JobStore:
             keys.channel(job.job_id),
             *outbox.TELL_LIMITS,
             owner,
+            waits_since_ms(job),
         ]
         with redis_errors():
             outcome, found = self._create(names, arguments)
@@ -193,7 +195,7 @@ class JobStore:
     def renew_lease(self, job_id: str, token: int) -> bool:
         """Whether the stage is still ours; if so the lease lives for another LEASE_MS."""
         with redis_errors():
-            return bool(self._renew([keys.job(job_id), keys.lease(job_id)], [token, LEASE_MS]))
+            return bool(self._renew([keys.job(job_id), keys.lease(job_id), keys.HELD], [token, LEASE_MS, job_id]))
 
     def count_retry(self, stage: str, code: str) -> None:
         """Count a retry for the operators' figures; not while Redis can't be written."""
@@ -249,19 +251,29 @@ class JobStore:
         """Every job that is not finished."""
         with redis_errors():
             ids = sorted(str(job_id) for job_id in self.redis.smembers(keys.ACTIVE))
-        return self._load(ids)
+        return self.load(ids)
+
+    def active_ids(self) -> Iterator[list[str]]:
+        """The ids of every job that is not finished, a batch at a time; one may come twice."""
+        cursor = 0
+        while True:
+            with redis_errors():
+                cursor, found = cast("tuple[int, list[str]]", self.redis.sscan(keys.ACTIVE, cursor, count=SCAN_BATCH))
+            yield list(found)
+            if not cursor:
+                return
 
     def finished_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that ended before `moment`, oldest first."""
         with redis_errors():
             ids = self.redis.zrange(keys.FINISHED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
-        return self._load([str(job_id) for job_id in ids])
+        return self.load([str(job_id) for job_id in ids])
 
     def cancelled_before(self, moment: str, *, limit: int = 100) -> list[Job]:
         """Jobs that were cancelled before `moment` and still have files, oldest first."""
         with redis_errors():
             ids = self.redis.zrange(keys.CANCELLED, "-inf", ms_of(moment), byscore=True, offset=0, num=limit)
-        return self._load([str(job_id) for job_id in ids])
+        return self.load([str(job_id) for job_id in ids])
 
     def files_are_gone(self, job_id: str) -> None:
         """What a cancelled job had finished has been removed."""
@@ -278,7 +290,8 @@ class JobStore:
             counts = iter(pipe.execute())
         return {status: sum(next(counts) for _ in names) for status in JobStatus}
 
-    def _load(self, ids: list[str]) -> list[Job]:
+    def load(self, ids: list[str]) -> list[Job]:
+        """The jobs of these ids that are there, in this order."""
         return [job for job in self.lists.load(ids) if job is not None]
 
     # --- events ---------------------------------------------------------------------------------------------------

@@ -377,6 +377,14 @@ class AnyQueue(RuleBasedStateMachine):
                 assert owners == {key[2] for key in waiting if key[:2] == (queue, priority)}
 
     @invariant()
+    def the_reaper_looks_at_every_job_under_way(self) -> None:
+        admitted = [job for job in self.jobs.values() if (job.job_id, job.attempt) in self.admitted]
+        under_way = [job for job in admitted if not job.is_terminal]
+        for name, is_held in ((keys.HELD, True), (keys.UNTAKEN, False)):
+            wanted = {job.job_id for job in under_way if (job.holder is not None) is is_held}
+            assert {str(job_id) for job_id in self.redis.zrange(name, 0, -1)} == wanted
+
+    @invariant()
     def an_owner_has_under_way_what_was_admitted(self) -> None:
         for owner in OWNERS:
             own = {job.job_id for job in self.jobs.values() if job.owner == owner and not job.is_terminal}

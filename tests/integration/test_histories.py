@@ -20,7 +20,7 @@ from redis.lock import Lock
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, NetworkTimeout, RateLimitExceeded, UnsupportedFormat
 from shared.jobs import Job, Refused, StageHeld, moved
-from shared.redis.keys import CHANNEL, PREFIX
+from shared.redis.keys import CHANNEL, HELD, PREFIX, UNTAKEN
 from shared.redis.locks import release
 from shared.redis.store import LEASE_MS, Entries, JobStore
 from shared.representations import event_of
@@ -344,6 +344,13 @@ class AnyHistory(RuleBasedStateMachine):
                 runs = self.redis.get(f"{PREFIX}running:{owner}:{name}")
                 assert runs == self.running.get((owner, name))
                 assert runs is None or runs in unfinished
+
+    @invariant()
+    def the_reaper_looks_at_who_holds_a_stage_and_at_what_waits_for_a_worker(self) -> None:
+        begun = [job for job in self._jobs() if not job.is_terminal and job.status is not JobStatus.QUEUED]
+        for name, is_held in ((HELD, True), (UNTAKEN, False)):
+            wanted = {job.job_id for job in begun if (job.holder is not None) is is_held}
+            assert {str(job_id) for job_id in self.redis.zrange(name, 0, -1)} == wanted
 
     def _index(self, name: str) -> list[str]:
         return cast("list[str]", self.redis.zrange(f"{PREFIX}index:{name}", 0, -1))

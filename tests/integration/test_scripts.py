@@ -10,7 +10,8 @@ from shared.redis.script import FOLDER, Script, text_of
 from shared.redis.store import Entries, JobStore
 
 OUTBOX = ["mirror:due", "mirror:states", "webhooks:due", "webhooks"]
-PLACES = ["owners", "jobs", "underway", "owners", "jobs", "underway", "underway:me", "turns"]
+AT = ["owners", "jobs", "underway"]
+PLACES = [*AT, *AT, "underway:me", "turns", "held", "untaken"]
 LIMITS = [2, 100, 2_000]
 PARTS = ("tell", "place")
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.lua"))
@@ -42,6 +43,7 @@ def create(store: JobStore, job_id: str = "a", *, body_hash: str = "", force: st
         "channel",
         *LIMITS,
         "me",
+        1_000,
     ]
     found: list[str] = Script(store.redis, "create")(names, arguments)
     return found
@@ -76,7 +78,7 @@ def change(
         10,
         2_000,
     ]
-    arguments += ["status", event, "record", *LIMITS, "me", "same", "", "", "", 0]
+    arguments += ["status", event, "record", *LIMITS, "me", 0, "same", "", "", "", 0]
     return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES], arguments))
 
 
@@ -154,17 +156,17 @@ def test_change_to_the_end_leaves_the_active_ones_and_back_returns(store: JobSto
 
 def test_renew_keeps_the_lease_of_the_claim_that_has_the_stage(store: JobStore) -> None:
     renew = Script(store.redis, "renew")
-    assert renew(["job:a", "lease"], [7, 5_000]) == 0
+    assert renew(["job:a", "lease", "held"], [7, 5_000, "a"]) == 0
     store.redis.set("job:a", json.dumps({"token": 7, "holder": "w"}))
 
-    assert renew(["job:a", "lease"], [6, 5_000]) == 0
-    assert renew(["job:a", "lease"], [7, 5_000]) == 1
+    assert renew(["job:a", "lease", "held"], [6, 5_000, "a"]) == 0
+    assert renew(["job:a", "lease", "held"], [7, 5_000, "a"]) == 1
     assert 0 < store.redis.pttl("lease") <= 5_000
     store.redis.set("lease", "8")
-    assert renew(["job:a", "lease"], [7, 5_000]) == 0
+    assert renew(["job:a", "lease", "held"], [7, 5_000, "a"]) == 0
     store.redis.delete("lease")
     store.redis.set("job:a", json.dumps({"token": 7, "holder": None}))
-    assert renew(["job:a", "lease"], [7, 5_000]) == 0
+    assert renew(["job:a", "lease", "held"], [7, 5_000, "a"]) == 0
 
 
 @pytest.mark.parametrize(("sent", "more_states", "due"), [(5, 0, None), (4, 0, 12_000), (4, 1, 10_000)])

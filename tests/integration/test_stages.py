@@ -19,6 +19,7 @@ import redis
 from shared import jobs
 from shared.jobs import Job, moved, utc_now
 from shared.records import Video
+from shared.redis import keys
 from shared.redis.connection import connect
 from shared.redis.store import JobStore
 from shared.settings import read_settings
@@ -299,6 +300,21 @@ def test_a_job_that_was_admitted_but_never_sent_is_sent(store: JobStore) -> None
     store.admission.admit(limit=1)
 
     assert end(store, "admitted").status is JobStatus.COMPLETED
+
+
+@pytest.mark.usefixtures("pools")
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_job_that_an_earlier_version_admitted_and_did_not_send_is_sent(store: JobStore, is_new: bool) -> None:
+    name = "before" if is_new else "beside"
+    now = utc_now()
+    store.create(replace(new_job(), job_id=name, fingerprint=name, url="{}", waiting_since=now), max_active=9)
+    store.admission.admit(limit=1)
+
+    # When that version knew nothing of what the reaper reads: before the upgrade, or beside this one
+    store.redis.zrem(keys.UNTAKEN, name)
+    store.redis.delete(keys.REAPER_VERSION if is_new else keys.REAPER_PATROL)
+
+    assert end(store, name).status is JobStatus.COMPLETED
 
 
 @pytest.mark.usefixtures("pools")

@@ -1,12 +1,12 @@
 -- Take waiting jobs whose turn it is, as many as there are places for, and count them as under way.
 -- A queue has places for each child of its live workers, one child at least; all queues together too: a job that begins
 -- will need a place at the later ones. Owners take turns; each LOW_EVERY-th admission is a low one when one waits.
--- KEYS: counter of turns, admissions by queue, then for each queue, the last one first: owners that wait with normal
+-- KEYS: counter of turns, admissions by queue, untaken jobs, then for each queue, the last one first: owners that wait with normal
 --   jobs, those with low ones, jobs under way, workers.
 -- ARGV: most jobs to take, places a child, an owner's share of all places, seconds after which a silent worker is gone,
 --   which admission is a low one, beginning of the keys of an owner's jobs under way.
 -- Answer: the ids of the jobs.  The jobs of an owner that wait are at the key of the owners, ':' and the owner.
-local turns, admissions = unpack(KEYS, 1, 2)
+local turns, admissions, untaken = unpack(KEYS, 1, 3)
 local limit, places_a_child, owner_share, silent_s, low_every = unpack(ARGV, 1, 5)
 local underway_of = ARGV[6]
 limit = tonumber(limit)
@@ -23,7 +23,7 @@ local function children(workers)
 end
 
 local queues, all_places, all_free = {}, 0, 0
-for i = 3, #KEYS, 4 do
+for i = 4, #KEYS, 4 do
   local normal, low, underway, workers = unpack(KEYS, i, i + 3)
   local places = children(workers) * places_a_child
   local free = places - redis.call('ZCOUNT', underway, '-inf', now_ms)
@@ -49,7 +49,7 @@ end
 
 local function admit(queue, owner, owners)
   local jobs = owners .. ':' .. owner
-  local id = redis.call('ZRANGE', jobs, 0, 0)[1]
+  local id, since_ms = unpack(redis.call('ZRANGE', jobs, 0, 0, 'WITHSCORES'))
   redis.call('ZREM', jobs, id)
   if redis.call('EXISTS', jobs) == 1 then
     redis.call('ZADD', owners, redis.call('INCR', turns), owner)
@@ -57,7 +57,9 @@ local function admit(queue, owner, owners)
     redis.call('ZREM', owners, owner)
   end
   redis.call('HINCRBY', admissions, queue.underway, 1)
-  redis.call('ZADD', queue.underway, now_ms, id)
+  -- It waits since it was accepted; for its message since now. A clock that is ahead must not leave its place to others.
+  redis.call('ZADD', queue.underway, math.min(since_ms, now_ms), id)
+  redis.call('ZADD', untaken, now_ms, id)
   redis.call('SADD', underway_of .. owner, id)
   return id
 end

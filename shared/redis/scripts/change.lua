@@ -1,22 +1,22 @@
 -- Replace a job by its next state, if nobody was faster, with its indexes, its event and its message.
 -- KEYS: job, events, lease, all active jobs, the owner's active jobs, running job of the same work, index of the old
---   status, index of the new one, finished jobs, cancelled jobs, the four of tell.lua, the eight of place.lua, then the
+--   status, index of the new one, finished jobs, cancelled jobs, the four of tell.lua, the ten of place.lua, then the
 --   other indexes that it joins, and those that it leaves.
 -- ARGV: `seq` of the old state, new state, message, lease ('' leaves it, 'drop' removes it, a token takes it if nobody
 --   holds it), life of a lease (ms), job id, channel, created at (ms), 'terminal' or '', most events kept, changed at
 --   (ms), 'status' if that changed or '', id of a webhook event or '', its record, the three limits of tell.lua, owner,
---   where it stands, due from (ms), 'cancelled' if it is that or '', most unfinished jobs of the owner when this begins
---   one again or '', how many indexes it joins.
+--   waits since (ms), where it stands, due from (ms), 'cancelled' if it is that or '', most unfinished jobs of the owner
+--   when this begins one again or '', how many indexes it joins.
 -- Answer: 'ok', 'gone', 'conflict', 'held' or 'full'.
 -- include tell.lua
 -- include place.lua
 local job_key, events, lease, active, active_of_owner, running, old_index, new_index, finished = unpack(KEYS, 1, 9)
-local cancelled, outbox, at = KEYS[10], {unpack(KEYS, 11, 14)}, {unpack(KEYS, 15, 22)}
+local cancelled, outbox, at = KEYS[10], {unpack(KEYS, 11, 14)}, {unpack(KEYS, 15, 24)}
 local old_seq, job, message, lease_wanted, lease_life_ms, id, channel, created_ms, terminal = unpack(ARGV, 1, 9)
 local most_events, changed_ms, changed, webhook, webhook_record = unpack(ARGV, 10, 14)
 local limits = {unpack(ARGV, 15, 17)}
-local owner, stands, due_ms, is_cancelled, most_active = unpack(ARGV, 18, 22)
-local first_index, joins = 23, tonumber(ARGV[23])
+local owner, since_ms, stands, due_ms, is_cancelled, most_active = unpack(ARGV, 18, 23)
+local first_index, joins = 25, tonumber(ARGV[24])
 
 local old = redis.call('GET', job_key)
 if not old then return 'gone' end
@@ -53,7 +53,7 @@ if is_cancelled == 'cancelled' then
 else
   redis.call('ZREM', cancelled, id)
 end
-place(at, id, owner, created_ms, stands, due_ms)
+place(at, id, owner, since_ms, stands, due_ms)
 tell(outbox, limits, id, changed, job, webhook, webhook_record)
 local event_id = redis.call('XADD', events, 'MAXLEN', '~', most_events, '*', 'message', message)
 redis.call('PUBLISH', channel, '{"id":"' .. event_id .. '",' .. string.sub(message, 2))

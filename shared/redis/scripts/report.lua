@@ -1,13 +1,16 @@
 -- What came of a call that was let in: count it, and open or close the breaker.
--- KEYS: breaker, its evidence, who was served lately, its probe.  ARGV: what the call was about, token of the probe, ''
--- when it was none; 'well', 'failed' or 'unknown'; 1 when any job makes such a call, else 0; how many failures open it;
--- in milliseconds: how often one counts, how long evidence, service and the breaker are kept.
+-- KEYS: breaker, its evidence, who was served lately, its probe, services with a breaker.
+-- ARGV: what the call was about, token of the probe, '' when it was none; 'well', 'failed' or 'unknown'; 1 when any job makes such a call, else 0; how many failures open it;
+-- in milliseconds: how often one counts, how long evidence, service and the breaker are kept; the service.
 -- Answer: the event that this is, or ''.
-local breaker, evidence, served, probe = unpack(KEYS)
-local about, token, outcome, shared, fail_max, every_ms, evidence_ms, served_ms, kept_ms = unpack(ARGV)
+local breaker, evidence, served, probe, services = unpack(KEYS)
+local about, token, outcome, shared, fail_max, every_ms, evidence_ms, served_ms, kept_ms, service = unpack(ARGV)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HGET', breaker, 'state') or 'closed'
+redis.call('ZADD', services, now, service)
+redis.call('ZREMRANGEBYSCORE', services, '-inf', now - kept_ms)
+redis.call('PEXPIRE', services, kept_ms)
 
 local function forget()
   redis.call('HSET', breaker, 'failures', 0, 'shared', 0, 'failing', 0)
