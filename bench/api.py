@@ -60,7 +60,7 @@ def median_ms(call: partial[httpx.Response], count: int) -> float:
 def post_latency(url: str) -> dict[str, float]:
     """Median milliseconds of a POST that creates a job and sends its chain, and of the peer."""
     with httpx.Client(base_url=url) as http:
-        body = {"url": "file:there-is-no-such-file.mp4"}
+        body = {"url": "file:demo_chat.json"}
         post = partial(http.post, "/api/v1/analysis", params={"force": "true"}, json=body)
         health = partial(http.get, "/health")
         median_ms(post, 20)

@@ -135,6 +135,17 @@ export const completeJob = internalMutation({
   handler: apply,
 });
 
+/** The job was removed for good, and its files with it. */
+export const removeJob = internalMutation({
+  args: { jobId: v.string() },
+  returns: outcome,
+  handler: async (ctx, { jobId }) => {
+    const row = await ofJob(ctx, jobId);
+    if (row !== null) await ctx.db.delete(row._id);
+    return { applied: row !== null };
+  },
+});
+
 /** The row of a job, or null. */
 export const getJobById = internalQuery({
   args: { jobId: v.string() },

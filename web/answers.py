@@ -8,7 +8,10 @@ from marshmallow import Schema, fields, validate
 from shared.errors import ErrorType
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
+from shared.jobs import EVENTS
 from shared.stages import STAGES, JobStatus
+from web.job_parts import JobOptionsSchema, WaitingSchema
+from web.metadata import Metadata
 
 STATUSES = [status.value for status in JobStatus]
 S = TypeVar("S", bound=type[Schema])
@@ -93,6 +96,7 @@ class ProgressSchema(Schema):
     stages_completed = fields.Integer()
     total_stages = fields.Integer()
     estimated_completion_seconds = fields.Integer(allow_none=True)
+    waiting = fields.Nested(WaitingSchema, allow_none=True)
     stage_progress = fields.Nested(StageProgressSchema)
 
 
@@ -173,6 +177,13 @@ class JobSchema(Schema):
     job_id = fields.String()
     video_id = fields.String(allow_none=True)
     url = fields.String()
+    chat_url = _text("`file:NAME` of the chat file that was submitted.", allow_none=True)
+    callback_url = _text("Where webhooks go; what looks like a secret in it is shown as ***.", allow_none=True)
+    callback_events = fields.List(
+        fields.String(validate=validate.OneOf(EVENTS)), metadata={"description": "What its webhooks tell."}
+    )
+    options = fields.Nested(JobOptionsSchema)
+    metadata = Metadata()
     status = fields.String(validate=validate.OneOf(STATUSES))
     attempt = fields.Integer()
     created_at = fields.String(metadata={"format": "date-time"})
@@ -193,10 +204,14 @@ class JobSchema(Schema):
 
 @whole
 class JobsSchema(Schema):
-    """A page of jobs, newest first."""
+    """A page of jobs."""
 
     jobs = fields.List(fields.Nested(JobSchema))
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = _text("Of the next page; null: this is the last one.", allow_none=True)
+    total = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Of all pages; null where counting would mean to read more than 500 jobs."},
+    )
 
 
 @whole
@@ -266,6 +281,7 @@ class ResultsSchema(Schema):
     """What a job found."""
 
     job_id = fields.String()
+    metadata = Metadata()
     video = fields.Nested(VideoSchema, allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
     tuned_on_verdicts = fields.Integer(
@@ -299,6 +315,7 @@ class EventSchema(Schema):
     job_id = fields.String()
     status = fields.String(validate=validate.OneOf(STATUSES))
     progress = fields.Nested(ProgressSchema)
+    metadata = Metadata()
     timestamp = fields.String(metadata={"format": "date-time"})
     connection_id = fields.String()
     update_count = fields.Integer()
@@ -310,7 +327,7 @@ class EventSchema(Schema):
 class WebhookSchema(Schema):
     """The body of a webhook."""
 
-    type = fields.String(validate=validate.OneOf(["job.started", "job.completed", "job.failed", "job.cancelled"]))
+    type = fields.String(validate=validate.OneOf(EVENTS))
     timestamp = fields.String(metadata={"format": "date-time"})
     data = fields.Nested(JobSchema, metadata={"description": "The job, with absolute links."})
 

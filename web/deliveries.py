@@ -1,4 +1,4 @@
-"""What became of a job's webhooks."""
+"""What became of a job's webhooks, and sending them again."""
 
 from flask import Response, jsonify
 from marshmallow import Schema, fields, validate
@@ -51,3 +51,13 @@ def deliveries(job_id: str) -> Response:
     job = own_job(job_id)
     with redis_errors():
         return jsonify(deliveries=outbox.deliveries(dependencies().redis, job.job_id))
+
+
+@blp.route("/api/v1/analysis/<job_id>/deliveries/<delivery_id>/replay", methods=["POST"])
+@blp.response(202, DeliverySchema)
+def replay(job_id: str, delivery_id: str) -> Response:
+    """Send a webhook again, with the same id and body, whatever came of it before: at once, then as any other."""
+    job = own_job(job_id)
+    response = jsonify(outbox.replay(dependencies().redis, job.job_id, delivery_id))
+    response.status_code = 202
+    return response

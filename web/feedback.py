@@ -1,6 +1,5 @@
 """What people say about highlights: verdicts, titles, borders."""
 
-import unicodedata
 from collections.abc import Mapping
 from math import inf
 
@@ -13,6 +12,7 @@ from shared.files import FEATURES
 from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
+from shared.text import is_plain
 from web.answers import HighlightSchema
 from web.auth import own_job
 from web.blueprints import blueprint
@@ -21,7 +21,6 @@ from web.edited_files import highlights_of
 from web.files import require_completed
 
 MAX_TITLE = 200
-_NOT_TEXT = {"Cc", "Cs"}  # control characters, and halves of characters that can't be written as UTF-8
 blp = blueprint("feedback", "What people say about highlights.")
 
 
@@ -30,7 +29,7 @@ class Title(fields.String):
 
     def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
         line = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
-        if any(unicodedata.category(character) in _NOT_TEXT for character in line):
+        if not is_plain(line):
             raise ValidationError("Must be text without control characters.")
         return line
 

@@ -16,6 +16,7 @@ from shared.stages import JobStatus
 from web.answers import ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.conditional import ETAG, NOT_CHANGED, conditional
 from web.dependencies import dependencies
 from web.edited_files import edited_files, edits_of, shows_highlights
 from web.headers import FILE_POLICY
@@ -24,8 +25,9 @@ blp = blueprint("files", "What a job made.")
 
 
 @blp.route("/api/v1/analysis/<job_id>/results")
-@blp.response(200, ResultsSchema)
-def results(job_id: str) -> Response:
+@blp.response(200, ResultsSchema, headers=ETAG)
+@blp.alt_response(304, description=NOT_CHANGED)
+def results(job_id: str) -> AnyResponse:
     """The result document of a completed job."""
     found = own_job(job_id)
     require_completed(found)
@@ -34,7 +36,7 @@ def results(job_id: str) -> Response:
         data = edited_files(found, [RESULTS.name], edits)[RESULTS.name]
     else:
         data, _ = dependencies().artifacts.read(found.job_id, RESULTS.name)
-    return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return conditional(Response(data, content_type="application/json"))
 
 
 @blp.route("/api/v1/analysis/<job_id>/files/<path:name>")

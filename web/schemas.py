@@ -1,17 +1,20 @@
 """The shapes of what comes in; they are enforced, and documented at /docs."""
 
 from collections.abc import Mapping
+from datetime import UTC
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from shared.jobs import PRIORITIES
+from shared.jobs import EVENTS, PRIORITIES
 from shared.stages import JobStatus
 from web.languages import LANGUAGES
+from web.metadata import MAX_PAIRS, Metadata, check_key, check_value
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
 MAX_JOINED = 50
 STATUSES = [status.value for status in JobStatus]
+SOURCES = ("twitch", "local", "direct")
 
 
 class Whole(fields.Integer):
@@ -74,6 +77,34 @@ class Flag(fields.Boolean):
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return value
+
+
+class Several(fields.List[str]):
+    """Values in one parameter with commas, or in several parameters."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> list[str | None]:
+        texts = value if isinstance(value, list) else [value]
+        parts = [part for text in texts for part in str(text).split(",")]
+        try:
+            return super()._deserialize(parts, attr, data, **kwargs)
+        except ValidationError as error:
+            told = [text for texts in error.normalized_messages().values() for text in texts]
+            raise ValidationError(list(dict.fromkeys(map(str, told)))) from error
+
+
+class Pair(fields.String):
+    """KEY:VALUE of a job's metadata."""
+
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        name, colon, pair_value = text.partition(":")
+        if not colon:
+            raise ValidationError("Must be KEY:VALUE.")
+        check_key(name)
+        check_value(pair_value)
+        return text
 
 
 def _known_language(value: str) -> None:
@@ -168,6 +199,16 @@ class SubmissionSchema(Schema):
         validate=validate.Length(1, MAX_TEXT),
         metadata={"description": "Where the job's webhooks go (https; Standard Webhooks)."},
     )
+    callback_events = Names(
+        fields.String(validate=validate.OneOf(EVENTS)),
+        load_default=list,
+        validate=validate.Length(max=len(EVENTS)),
+        metadata={
+            "description": "What the webhooks tell; left out or empty: everything.",
+            "example": ["job.completed"],
+        },
+    )
+    metadata = Metadata(load_default=dict)
     options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))
 
 
@@ -194,11 +235,49 @@ class SubmissionHeadersSchema(Schema):
 class JobsQuerySchema(Schema):
     """Which jobs to list, and from where on."""
 
-    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
+    status = Several(
+        fields.String(validate=validate.OneOf(STATUSES)),
+        load_default=list,
+        metadata={"description": "One or several, in one parameter with commas or in several.", "example": ["failed"]},
+    )
     video_id = fields.String(load_default=None, validate=validate.Length(1, MAX_TEXT))
+    source = fields.String(load_default=None, validate=validate.OneOf(SOURCES))
+    channel = fields.String(
+        load_default=None, validate=validate.Length(1, MAX_TEXT), metadata={"description": "Whatever the case."}
+    )
+    q = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 200),
+        metadata={
+            "description": "Text in the address, the video's id, title or channel, or the metadata, whatever the case."
+        },
+    )
+    created_after = fields.AwareDateTime(
+        format="iso",
+        load_default=None,
+        default_timezone=UTC,
+        metadata={"description": "That moment included.", "example": "2026-11-01T00:00:00Z"},
+    )
+    created_before = fields.AwareDateTime(
+        format="iso",
+        load_default=None,
+        default_timezone=UTC,
+        metadata={"description": "That moment not included.", "example": "2026-12-01T00:00:00Z"},
+    )
+    metadata = fields.List(
+        Pair(),
+        load_default=list,
+        validate=validate.Length(max=MAX_PAIRS),
+        metadata={"description": "KEY:VALUE, once or several times; all of them.", "example": ["episode:42"]},
+    )
+    sort = fields.String(
+        load_default="-created_at",
+        validate=validate.OneOf(["-created_at", "created_at"]),
+        metadata={"description": "Newest first, or oldest first."},
+    )
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
     cursor = fields.String(
         load_default=None,
         validate=validate.Length(1, 100),
-        metadata={"description": "`next_cursor` of the page before."},
+        metadata={"description": "`next_cursor` of the page before; with the same `sort`."},
     )

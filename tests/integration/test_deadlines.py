@@ -48,7 +48,7 @@ def convex(server: SlowServer, _folder: Path) -> None:
 
 
 def webhook(server: SlowServer, _folder: Path) -> None:
-    sender = WebhookSender(SECRET, private_hosts=frozenset({server.address}), timeout_s=TOTAL_S)
+    sender = WebhookSender((SECRET,), private_hosts=frozenset({server.address}), timeout_s=TOTAL_S)
     answer = sender.post(server.url, event_id="msg_1", body="{}")
     assert (answer.status, answer.error) == (None, str(NetworkTimeout().detail))
     raise NetworkTimeout
@@ -154,7 +154,7 @@ def test_an_answer_that_is_too_long_is_refused(ask: Ask, error: type[KlipError],
 
 def test_no_more_of_a_receivers_answer_is_read_than_is_shown() -> None:
     with slow_server(HEADERS, "pour") as server:
-        sender = WebhookSender(SECRET, private_hosts=frozenset({server.address}))
+        sender = WebhookSender((SECRET,), private_hosts=frozenset({server.address}))
         answer = sender.post(server.url, event_id="msg_1", body="{}")
 
         assert answer.status == 200

@@ -227,9 +227,8 @@ function showProgress({ status, progress }) {
   const percent = progress.percentage.toFixed(progress.percentage % 1 ? 1 : 0);
   const eta = progress.estimated_completion_seconds;
   const rest = eta === null || TERMINAL.has(status) ? "" : `, about ${clock(eta)} left`;
-  $("job-status").textContent = TERMINAL.has(status)
-    ? STATUS[status]
-    : `${STATUS[status] ?? status}: ${percent} %${rest}`;
+  const doing = progress.waiting?.text ?? STATUS[status] ?? status;
+  $("job-status").textContent = TERMINAL.has(status) ? doing : `${doing}: ${percent} %${rest}`;
   $("total", HTMLProgressElement).value = progress.percentage;
   $("cancel").hidden = TERMINAL.has(status);
   $("retry").hidden = status !== "failed" && status !== "cancelled";
@@ -398,7 +397,7 @@ function jobItem(job) {
 const asked = () => new URLSearchParams(location.search).get("job");
 
 $("submit-form").addEventListener("submit", submit);
-$("cancel").addEventListener("click", () => change("", "DELETE"));
+$("cancel").addEventListener("click", () => change("/cancel", "POST"));
 $("retry").addEventListener("click", () => change("/retry", "POST"));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
