@@ -3,25 +3,35 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PY := $(VENV)/bin/python
+TOOLS := var/audit
+EVERY_TEST := tests/unit tests/integration tests/acceptance tests/browser
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
-.PHONY: help setup demo up analyze doctor test unit fuzz coverage lint reference house bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit fuzz pythons coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## The .venv with everything that runs and tests
 
-# uv when it is there, else pip; both check the hash of every file they install.
+# $(1): a venv, $(2): hashed requirements. uv when it is there, else pip; both check the hash of every file they install.
+define install
+	@test -x $(1)/bin/python || for python in python3 python3.13 python3.12 python3.11; do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && $$python -m venv $(1) && break; done
+	@test -x $(1)/bin/python || { echo "KlipStream needs Python 3.11 or newer with its venv module"; exit 1; }
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(CURDIR)/$(1) uv pip install -q --require-hashes -r $(2); \
+	else $(1)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(2); fi
+	@touch $(1)/.ready
+endef
+
 $(VENV)/.ready: requirements.txt requirements-dev.txt
-	@test -x $(PY) || for python in python3 python3.13 python3.12 python3.11; do \
-		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && $$python -m venv $(VENV) && break; done
-	@test -x $(PY) || { echo "KlipStream needs Python 3.11 or newer with its venv module"; exit 1; }
-	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt; \
-	else $(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
-	@touch $@
+	$(call install,$(VENV),requirements-dev.txt)
+
+# The tools that look at what is installed stay out of it.
+$(TOOLS)/.ready: requirements-audit.txt
+	$(call install,$(TOOLS),requirements-audit.txt)
 
 demo: setup ## The whole system on the bundled sample, once
 	@$(PY) -m flask --app web demo
@@ -45,7 +55,7 @@ doctor: setup ## Check every part and say what to do
 	@$(PY) -m flask --app web doctor
 
 test: setup ## Every test
-	@$(PY) -m pytest -n 3 --dist loadfile tests/unit tests/integration tests/acceptance tests/browser
+	@$(PY) -m pytest -n 3 --dist loadfile $(EVERY_TEST)
 
 unit: setup ## The tests that need nothing, in seconds
 	@$(PY) -m pytest -q -n auto tests/unit
@@ -53,9 +63,12 @@ unit: setup ## The tests that need nothing, in seconds
 fuzz: setup ## The API asked at random, from another seed each time (SEED=... repeats one)
 	@FUZZ_SEED=$(or $(SEED),$$RANDOM) $(PY) -m pytest -s tests/acceptance/test_fuzzed.py
 
-coverage: setup ## Branch coverage of every test but the browser's, with its floor (pyproject.toml)
+pythons: ## The same on every Python from 3.11 that is here, each in a venv of its own (var/pythons)
+	@.ci/pythons
+
+coverage: setup ## Every test, with branch coverage and its floor (pyproject.toml), as CI does
 	@$(PY) -m coverage erase
-	@$(PY) -m pytest -q -n 3 --dist loadfile --cov --cov-report=term tests/unit tests/integration tests/acceptance
+	@$(PY) -m pytest -q -n 3 --dist loadfile --cov --cov-report=term $(EVERY_TEST)
 
 reference: setup ## Write the tables of docs/reference.md
 	@$(PY) -m tests.reference
@@ -63,11 +76,23 @@ reference: setup ## Write the tables of docs/reference.md
 house: setup ## Figures of the code, beside those of REV=...
 	@$(PY) -m bench.house $(if $(REV),--rev $(REV))
 
-lint: setup ## Format, lint, types, import rules
+lint: setup ## Format, lint, types, import rules, of Python and JavaScript
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
+	@$(PY) -m tests.node biome ci
+	@$(PY) -m tests.node tsc -p convex
+	@$(PY) -m tests.node tsc -p web
 	@$(PY) -m mypy .
 	@lint-imports
+
+audit: setup $(TOOLS)/.ready ## Known vulnerabilities of what is pinned; ends with 2 where no advisory database answers
+	@$(PY) -m tests.audit --pip-audit $(TOOLS)/bin/pip-audit
+
+licences: setup $(TOOLS)/.ready ## The licence of every package; fails on one that pyproject.toml does not allow
+	@$(TOOLS)/bin/pip-licenses --python $(PY)
+
+sbom: $(TOOLS)/.ready ## What the image is made of, as CycloneDX: var/sbom.json
+	@$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o var/sbom.json requirements.txt
 
 bench: setup ## Benchmarks, as ratios beside a peer in the same run
 	@$(PY) -m bench

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import redis
 from httpx_sse import connect_sse
 
+from bench.jobs import new_job
 from shared import jobs
-from shared.jobs import Job, utc_now
+from shared.jobs import utc_now
 from shared.redis.connection import connect
 from shared.redis.keys import CHANNEL
 from shared.redis.store import JobStore
@@ -60,33 +60,18 @@ def median_ms(call: partial[httpx.Response], count: int) -> float:
 def post_latency(url: str) -> dict[str, float]:
     """Median milliseconds of a POST that creates a job and sends its chain, and of the peer."""
     with httpx.Client(base_url=url) as http:
-        body = {"url": "file:there-is-no-such-file.mp4"}
+        body = {"url": "file:demo_chat.json"}
         post = partial(http.post, "/api/v1/analysis", params={"force": "true"}, json=body)
         health = partial(http.get, "/health")
         median_ms(post, 20)
         return {"post_ms": median_ms(post, POSTS), "health_ms": median_ms(health, POSTS)}
 
 
-def _new_job() -> Job:
-    now = utc_now()
-    return Job(
-        job_id=uuid4().hex,
-        owner="",
-        url="file:bench",
-        source={"kind": "local", "ref": "bench"},
-        fingerprint=uuid4().hex,
-        created_at=now,
-        updated_at=now,
-        # Far enough ahead that the reaper leaves it alone.
-        waiting_since=jobs.moved(now, 3600),
-    )
-
-
 def change_latency(url: str, config: Settings) -> dict[str, float]:
     """Milliseconds from before a job's change to its arrival at an EventSource client, and at a bare subscriber."""
     client = connect(config, retries=0)
     store = JobStore(client)
-    job = store.create(_new_job(), max_active=1000).job
+    job = store.create(new_job(), max_active=1000).job
     held = store.change(
         job.job_id, partial(jobs.claim, stage=STAGES[0], attempt=1, holder="bench", now=utc_now()), lease="take"
     )

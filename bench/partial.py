@@ -17,7 +17,7 @@ from tests.peers.twitch_process import TwitchPeer, running_twitch
 from workers.download.concurrency import AdaptiveLimit
 from workers.download.fetch_loop import fetch_in_order
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher
-from workers.download.resolver import Resolver
+from workers.download.resolver import Resolver, TwitchAccess
 
 
 def sent(peer: TwitchPeer) -> int:
@@ -46,7 +46,7 @@ def whole(peer: TwitchPeer) -> int:
     with TemporaryDirectory() as folder:
         source.describe()
         source.fetch_sound(Path(folder) / "audio.m4a", work=Path(folder), progress=silent)
-    resolver = Resolver("42", client_id="bench", host_map=peer.host_map, max_hours=12)
+    resolver = Resolver("42", TwitchAccess(client_id="bench", host_map=peer.host_map, max_hours=12))
     playlist = resolver.load("picture")
     if playlist is None:
         raise RuntimeError("the stand-in has no picture")

@@ -17,14 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx
 import psutil
 import redis
 
+from bench.jobs import new_job
 from bench.stream_clients import Clients, Received, watch
-from shared.jobs import Job, moved, utc_now
+from shared.jobs import Job
 from shared.redis.connection import connect
 from shared.redis.embedded import choose_address, free_port
 from shared.redis.keys import channel
@@ -171,23 +171,7 @@ class Publisher:
 
 
 def new_jobs(store: JobStore) -> list[Job]:
-    now = utc_now()
-    return [
-        store.create(
-            Job(
-                job_id=uuid4().hex,
-                owner="",
-                url="file:bench",
-                source={"kind": "local", "ref": "bench"},
-                fingerprint=uuid4().hex,
-                created_at=now,
-                updated_at=now,
-                waiting_since=moved(now, 3600),
-            ),
-            max_active=10 * JOBS,
-        ).job
-        for _ in range(JOBS)
-    ]
+    return [store.create(new_job(), max_active=10 * JOBS).job for _ in range(JOBS)]
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

@@ -1,14 +1,14 @@
 /** Convex's function builders with this schema's types, so that nothing depends on generated code. */
 import {
-  internalMutationGeneric,
-  internalQueryGeneric,
-  mutationGeneric,
-  queryGeneric,
   type DataModelFromSchemaDefinition,
   type GenericMutationCtx,
   type GenericQueryCtx,
+  internalMutationGeneric,
+  internalQueryGeneric,
   type MutationBuilder,
+  mutationGeneric,
   type QueryBuilder,
+  queryGeneric,
 } from "convex/server";
 import type schema from "./schema.ts";
 

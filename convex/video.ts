@@ -4,14 +4,14 @@
  * One row a job. A row that the frontend made before (`createVideoMinimal`) is taken over by the first job of its
  * video. What a job writes is compare-and-set on (attempt, seq): an older update changes nothing.
  */
-import { v, type Infer } from "convex/values";
+import { type Infer, v } from "convex/values";
 import {
   internalMutation,
   internalQuery,
-  mutation,
-  query,
   type MutationCtx,
+  mutation,
   type QueryCtx,
+  query,
   type Video,
 } from "./functions.ts";
 import { jobFields, oldUrlFields, oldUrlNames, urlFields } from "./schema.ts";
@@ -133,6 +133,17 @@ export const completeJob = internalMutation({
   args: { ...snapshot, processingCompletedAt: v.number() },
   returns: outcome,
   handler: apply,
+});
+
+/** The job was removed for good, and its files with it. */
+export const removeJob = internalMutation({
+  args: { jobId: v.string() },
+  returns: outcome,
+  handler: async (ctx, { jobId }) => {
+    const row = await ofJob(ctx, jobId);
+    if (row !== null) await ctx.db.delete(row._id);
+    return { applied: row !== null };
+  },
 });
 
 /** The row of a job, or null. */

@@ -19,6 +19,8 @@ MAX_DEATHS = 3  # of the process working on one stage
 MAX_KEPT_RETRIES = 50
 PRIORITIES = ("normal", "low")
 SAME_WAIT_S = 60.0  # a stage that meets the same obstacle so soon after its wait has been waiting all the time
+STARTED = "job.started"
+EVENTS = (STARTED, *(f"job.{status.value}" for status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)))
 RESULTS_PATH = "/api/v1/analysis/{job_id}"
 
 
@@ -74,7 +76,9 @@ class Job:
     video_id: str | None = None
     chat_ref: str | None = None
     callback_url: str | None = None
+    callback_events: tuple[str, ...] = ()  # those of EVENTS that are told; none: all
     options: Options = field(default_factory=Options)
+    metadata: dict[str, str] = field(default_factory=dict)  # the user's own
     status: JobStatus = JobStatus.QUEUED
     attempt: int = 1
     started_at: str | None = None
@@ -96,6 +100,7 @@ class Job:
     error: JobError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     files_removed: bool = False  # what the stages of a cancelled job had finished
+    is_removed: bool = False  # the last that the mirror hears of it
     seq: int = 0  # counts every change
 
     @property
@@ -116,8 +121,8 @@ class Job:
         record = {name: value for name, value in record.items() if name in known}
         record["status"] = JobStatus(record["status"])
         record["options"] = Options.of(record["options"])
-        for name in ("stages_done", "warnings"):
-            record[name] = tuple(record[name])
+        for name in ("stages_done", "warnings", "callback_events"):
+            record[name] = tuple(record.get(name, ()))
         record["retries"] = tuple(map(RetryRecord.of, record["retries"]))
         for name, kind in (("video", Video), ("results", Results), ("error", JobError)):
             record[name] = kind.of(record[name]) if record.get(name) else None
@@ -136,7 +141,7 @@ def iso_of_ms(milliseconds: float) -> str:
 
 def ms_of(moment: str) -> int:
     """Milliseconds after 1970."""
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def utc_now() -> str:
@@ -282,7 +287,7 @@ def lose(job: Job, *, token: int, now: str) -> Job:
     deaths = job.deaths + 1
     if deaths >= MAX_DEATHS:
         error = WorkerLost(f"The process died {deaths} times in the stage {job.stage}.")
-        return _failed(_next(job, now, deaths=deaths), error, now)
+        return _stopped(_next(job, now, deaths=deaths), JobStatus.FAILED, error, now)
     kept = _retry_record(job, WorkerLost("The process died."), at=now, until=now)
     return _next(
         job,
@@ -299,13 +304,14 @@ def lose(job: Job, *, token: int, now: str) -> Job:
 def fail(job: Job, *, token: int, error: KlipError, now: str) -> Job:
     """The stage can't be done. Raises LeaseLost."""
     _must_hold(job, token)
-    return _failed(_next(job, now), error, now)
+    return _stopped(_next(job, now), JobStatus.FAILED, error, now)
 
 
-def _failed(job: Job, error: KlipError, now: str) -> Job:
+def _stopped(job: Job, status: JobStatus, error: KlipError, now: str) -> Job:
+    """The job, ended without results; the token of whoever works on it is stale."""
     return replace(
         job,
-        status=JobStatus.FAILED,
+        status=status,
         holder=None,
         token=job.token + 1,
         finished_at=now,
@@ -324,17 +330,7 @@ def cancel(job: Job, *, now: str) -> Job:
     """Stop for good; whoever works on it finds its token stale. Raises Refused on a finished job."""
     if job.is_terminal:
         raise Refused(f"The job has already {job.status.value}.")
-    return _next(
-        job,
-        now,
-        status=JobStatus.CANCELLED,
-        holder=None,
-        token=job.token + 1,
-        finished_at=now,
-        eta_seconds=None,
-        waiting_since=None,
-        error=_job_error(job, Cancelled()),
-    )
+    return _stopped(_next(job, now), JobStatus.CANCELLED, Cancelled(), now)
 
 
 def give_up_files(job: Job) -> Job:
@@ -342,6 +338,13 @@ def give_up_files(job: Job) -> Job:
     if job.status is not JobStatus.CANCELLED:
         raise Refused(f"job is {job.status}")
     return job if job.files_removed else replace(job, files_removed=True, seq=job.seq + 1)
+
+
+def remove(job: Job) -> Job:
+    """The last state of a job that its owner removes. Raises Refused on an unfinished one."""
+    if not job.is_terminal:
+        raise Refused(f"job is {job.status}")
+    return replace(job, is_removed=True, seq=job.seq + 1)
 
 
 def retry(job: Job, *, now: str) -> Job:

@@ -31,6 +31,7 @@ class Rate(NamedTuple):
 # kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
 PUBLIC_TWITCH_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
 _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+MAX_WEBHOOK_SECRETS = 2
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -97,10 +98,13 @@ def _existing_folder(text: str) -> Path:
     return path
 
 
-def _webhook_secret(text: str) -> str:
-    if not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}", text):
+def _webhook_secrets(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(","))
+    if len(found) > MAX_WEBHOOK_SECRETS or len(set(found)) < len(found):
+        raise ValueError("is more than one secret, or two different ones with a comma between them")
+    if not all(re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}", one) for one in found):
         raise ValueError("is not of the form whsec_ followed by a base64 key of 24 to 64 bytes")
-    return text
+    return found
 
 
 def _number(kind: Callable[[str], N], low: float, high: float) -> Callable[[str], N]:
@@ -173,7 +177,8 @@ class Settings:
     max_video_hours: float = _setting(_number(float, 0.01, 48), 12.0)
     max_active_jobs_per_key: int = _setting(_number(int, 1, 1_000_000), 20)
     max_transcription_hours_per_day: float = _setting(_number(float, 0, 1e6), 100.0)
-    webhook_secret: str | None = _setting(_webhook_secret, secret=True)
+    # While one takes the other's place there are two: what is sent is signed with both.
+    webhook_secret: tuple[str, ...] | None = _setting(_webhook_secrets, secret=True)
     public_url: str = _setting(_http_url, lambda given: f"http://{given['host']}:{given['port']}")
     allow_private_hosts: frozenset[str] = _setting(_hosts, frozenset())
     max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)

@@ -15,6 +15,8 @@ from shared.stages import DELIVERY_QUEUE, Stage, stages_from
 from workers.app import app
 
 CLEAN_UP = "tasks.clean_up"
+REMOVE_FILES = "tasks.remove_files"
+PING = "tasks.ping"
 # What kombu wraps, and what it lets through: a Redis that refuses to write.
 BROKER_ERRORS = (OperationalError, RedisError)
 # How many jobs somebody who has other work to do sends: an answer or the next stage must not wait for long.
@@ -77,3 +79,13 @@ def _link(job: Job, stage: Stage) -> Signature:
 def clean_up(job_id: str) -> None:
     """Ask the delivery pool to remove what a cancelled job's stages left half done on its machine."""
     app.send_task(CLEAN_UP, args=(job_id,), queue=DELIVERY_QUEUE)
+
+
+def remove_files(job_id: str) -> None:
+    """Ask the delivery pool to remove the files of a job that is about to be forgotten, once nobody works on it."""
+    app.send_task(REMOVE_FILES, args=(job_id,), queue=DELIVERY_QUEUE)
+
+
+def ping(ping_id: str, *, within_s: int) -> None:
+    """Ask the delivery pool to try a receiver of webhooks; later than `within_s` nobody waits for it."""
+    app.send_task(PING, args=(ping_id,), queue=DELIVERY_QUEUE, expires=within_s)

@@ -33,6 +33,7 @@ def write_results(
     summary = work.notes("analyze")
     document = {
         "job_id": job.job_id,
+        "metadata": job.metadata,
         "video": job.video.as_dict() if job.video else None,
         "highlights": as_dicts(highlights),
         "tuned_on_verdicts": tuned_on,

@@ -7,6 +7,7 @@ from workers.app import breakers
 from workers.download.direct import DirectSource
 from workers.download.joined import JoinedSource
 from workers.download.local import LocalSource
+from workers.download.resolver import TwitchAccess
 from workers.download.sources import Source
 from workers.download.twitch import TwitchSource
 
@@ -19,18 +20,21 @@ def source_of(job: Job) -> Source:
 
 
 def _twitch(job: Job, config: Settings) -> Source:
-    return TwitchSource(
-        job.source["ref"],
+    access = TwitchAccess(
         client_id=config.twitch_client_id,
         host_map=config.twitch_host_map,
         max_hours=config.max_video_hours,
+        portrait=_portrait(job),
+        # Several jobs may want one VOD: what is wrong with it is so for all of them.
+        calls=breakers().about(f"vod:{job.source['ref']}"),
+    )
+    return TwitchSource(
+        job.source["ref"],
+        access,
         segments_at_once=config.segments_at_once,
         chat_ranges=config.chat_ranges,
         min_free_bytes=MIN_FREE_BYTES,
         audio_track=job.options.audio_track,
-        portrait=_portrait(job),
-        # Several jobs may want one VOD: what is wrong with it is so for all of them.
-        calls=breakers().about(f"vod:{job.source['ref']}"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Jobs: submit, look, list, cancel, retry."""
+"""Jobs: submit, look, cancel, retry, remove."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,22 +10,25 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import jobs
 from shared.errors import (
     IdempotencyKeyReused,
-    InvalidRequest,
     InvalidTwitchUrl,
     JobConflict,
+    StorageServiceError,
     UnsupportedSource,
 )
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
-from shared.representations import job_view, progress_of
-from shared.stages import JobStatus
+from shared.representations import progress_of
 from tasks import pipeline
-from web.answers import JobPageSchema, JobSchema, JobStateSchema
+from web.answers import JobSchema, JobStateSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
-from web.calls import ETAG, IF_NONE_MATCH, LOCATION, operation, shown
+from web.calls import LOCATION, operation, shown
+from web.conditional import unless_known
 from web.dependencies import dependencies
-from web.schemas import JobsQuerySchema, SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
+from web.job_views import views, waits_now
+from web.reachable import check_within_reach
+from web.removal import remove_now
+from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
 from web.submission import Submission, digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
@@ -40,16 +43,10 @@ class _Idempotency(TypedDict):
     idempotency_key: str | None
 
 
-class _Page(TypedDict):
-    status: str | None
-    video_id: str | None
-    limit: int
-    cursor: str | None
-
-
 def job_response(job: Job, status: int) -> Response:
     """The job as JSON, with its address in `Location` where it was made or changed."""
-    response = jsonify(job_view(job))
+    (view,) = views(dependencies().store, [job])
+    response = jsonify(view)
     response.status_code = status
     if status != 200 or request.method == "POST":
         response.headers["Location"] = url_for("analysis.job", job_id=job.job_id)
@@ -77,6 +74,7 @@ def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     """
     own = dependencies()
     wanted = new_job(body, owner=owner(), config=own.config)
+    check_within_reach(wanted, own.config)
     created = own.store.create(
         wanted,
         max_active=own.config.max_active_jobs_per_key,
@@ -99,25 +97,54 @@ def job(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
-@blp.response(200, JobStateSchema, headers=ETAG)
-@blp.alt_response(304, description="Nothing has changed since the ETag in If-None-Match.", headers=ETAG)
-@blp.doc(parameters=[IF_NONE_MATCH])
+@blp.response(200, JobStateSchema)
+@unless_known
 @operation("getAnalysisStatus")
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)
     error = found.error.as_dict() if found.error else None
-    response = jsonify(status=found.status.value, progress=progress_of(found), error=error)
-    response.set_etag(f"{found.job_id}-{found.seq}")
+    (waiting,) = waits_now(dependencies().store, [found])
+    response = jsonify(status=found.status.value, progress=progress_of(found, waiting=waiting), error=error)
+    # Others that go first move a waiting job on without a change of its own.
+    place = f"-{waiting.reason}{waiting.position or ''}" if waiting else ""
+    response.set_etag(f"{found.job_id}-{found.seq}{place}")
     response.headers["Cache-Control"] = "no-cache"
     return response.make_conditional(request)
 
 
 @blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
+@blp.response(204, description="The job is gone, and its files with it.")
+@blp.alt_response(
+    202,
+    schema=JobSchema,
+    headers=LOCATION,
+    description="The job was not finished: it is cancelled.",
+    examples=shown("Job", "cancelled"),
+)
+@operation("deleteAnalysis", JobConflict, StorageServiceError)
+def remove(job_id: str) -> Response:
+    """Remove a finished job for good, with its files, edits, webhooks and its row in the mirror.
+
+    One that is not finished is cancelled, as by `/cancel`.
+    """
+    found = own_job(job_id)
+    if not found.is_terminal:
+        return _cancelled(job_id)
+    remove_now(found)
+    log.info("job_removed", job_id=job_id, status=found.status.value)
+    return Response(status=204)
+
+
+@blp.route("/api/v1/analysis/<job_id>/cancel", methods=["POST"])
 @blp.response(202, JobSchema, headers=LOCATION, description="Cancelled.", examples=shown("Job", "cancelled"))
 @operation("cancelAnalysis", JobConflict)
 def cancel(job_id: str) -> Response:
     """Cancel a job: running work stops; what its stages finished is kept for a while, for a retry to go on from."""
+    return _cancelled(job_id)
+
+
+def _cancelled(job_id: str) -> Response:
     cancelled = _change(job_id, jobs.cancel)
     try:
         pipeline.clean_up(job_id)
@@ -143,22 +170,3 @@ def _change(job_id: str, transition: Callable[..., Job], *, max_active: int | No
         return dependencies().store.change(job_id, partial(transition, now=utc_now()), max_active=max_active)
     except Refused as error:
         raise JobConflict(str(error)) from None
-
-
-@blp.route("/api/v1/jobs")
-@blp.arguments(JobsQuerySchema, location="query")
-@blp.response(200, JobPageSchema)
-@operation("listAnalyses")
-def list_jobs(query: _Page) -> Response:
-    """Your jobs, newest first, a page at a time."""
-    try:
-        page = dependencies().store.page(
-            owner(),
-            status=JobStatus(query["status"]) if query["status"] else None,
-            video_id=query["video_id"],
-            limit=query["limit"],
-            cursor=query["cursor"],
-        )
-    except ValueError:
-        raise InvalidRequest(errors={"cursor": ["Must be the next_cursor of the page before."]}) from None
-    return jsonify(jobs=[job_view(found) for found in page.jobs], next_cursor=page.next_cursor)

@@ -9,13 +9,15 @@ from shared.emotions import EMOTIONS
 from shared.errors import ErrorType, catalogue
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
+from shared.jobs import EVENTS
 from shared.stages import STAGES, JobStatus
 from web.choices import Choice
+from web.job_parts import JobOptionsSchema, WaitingSchema
+from web.metadata import Metadata
 
 STAGE_NAMES = [stage.name for stage in STAGES]
 VERDICTS = (GOOD, BAD)
 CODES = list(catalogue())
-WEBHOOK_EVENTS = ("job.started", "job.completed", "job.failed", "job.cancelled")
 MOMENT = {"format": "date-time"}  # UTC, ISO 8601
 S = TypeVar("S", bound=type[Schema])
 
@@ -107,6 +109,7 @@ class ProgressSchema(Schema):
     stages_completed = fields.Integer()
     total_stages = fields.Integer()
     estimated_completion_seconds = fields.Integer(allow_none=True)
+    waiting = fields.Nested(WaitingSchema, allow_none=True)
     stage_progress = fields.Nested(StageProgressSchema)
 
 
@@ -187,6 +190,11 @@ class JobSchema(Schema):
     job_id = fields.String()
     video_id = fields.String(allow_none=True)
     url = fields.String()
+    chat_url = _text("`file:NAME` of the chat file that was submitted.", allow_none=True)
+    callback_url = _text("Where webhooks go; what looks like a secret in it is shown as ***.", allow_none=True)
+    callback_events = fields.List(Choice("WebhookEvent", EVENTS), metadata={"description": "What its webhooks tell."})
+    options = fields.Nested(JobOptionsSchema)
+    metadata = Metadata()
     status = Choice("JobStatus", JobStatus)
     attempt = fields.Integer()
     created_at = fields.String(metadata=MOMENT)
@@ -207,10 +215,14 @@ class JobSchema(Schema):
 
 @whole
 class JobPageSchema(Schema):
-    """A page of jobs, newest first."""
+    """A page of jobs."""
 
     jobs = fields.List(fields.Nested(JobSchema))
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = _text("Of the next page; null: this is the last one.", allow_none=True)
+    total = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Of all pages; null where counting would mean to read more than 500 jobs."},
+    )
 
 
 EmotionsSchema = whole(
@@ -285,6 +297,7 @@ class ResultsSchema(Schema):
     """What a job found."""
 
     job_id = fields.String()
+    metadata = Metadata()
     video = fields.Nested(VideoSchema, allow_none=True)
     highlights = fields.List(fields.Nested(HighlightSchema))
     tuned_on_verdicts = fields.Integer(
@@ -335,6 +348,7 @@ class JobEventSchema(Schema):
     job_id = fields.String()
     status = Choice("JobStatus", JobStatus)
     progress = fields.Nested(ProgressSchema)
+    metadata = Metadata()
     timestamp = fields.String(metadata=MOMENT)
     connection_id = fields.String()
     update_count = fields.Integer()
@@ -348,6 +362,6 @@ class JobEventSchema(Schema):
 class WebhookSchema(Schema):
     """The body of a webhook."""
 
-    type = Choice("WebhookEvent", WEBHOOK_EVENTS)
+    type = Choice("WebhookEvent", EVENTS)
     timestamp = fields.String(metadata=MOMENT)
     data = fields.Nested(JobSchema, metadata={"description": "The job, with absolute links."})

@@ -1,16 +1,20 @@
 """Who asks: the name of an API key, or nobody in particular when no keys are set."""
 
 import hmac
+from collections.abc import Mapping
 
 from flask import Flask, g, request
 
 from shared.errors import JobNotFound, Unauthorized
 from shared.jobs import Job
+from web import job_token
 from web.dependencies import dependencies
 
-# A browser's EventSource, <video> and <img> can't send headers, so these addresses also take the key as a parameter.
+# A browser's EventSource, <video>, <img> and links can't send headers, so these addresses take a token of the job as a
+# parameter; the first two also the key itself.
 TOKEN_PARAMETER = "access_token"  # noqa: S105 -- the parameter's name
-TOKEN_ENDPOINTS = frozenset({"stream.stream", "files.file", "files.manifest"})
+KEY_ENDPOINTS = frozenset({"stream.stream", "files.file", "files.manifest"})
+TOKEN_ENDPOINTS = KEY_ENDPOINTS | {"files.results", "files.export", "deliveries.deliveries"}
 
 
 def key_of_request() -> str | None:
@@ -18,16 +22,36 @@ def key_of_request() -> str | None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
-    if request.endpoint in TOKEN_ENDPOINTS:
+    if request.endpoint in KEY_ENDPOINTS:
         return request.args.get(TOKEN_PARAMETER)
     return None
 
 
 def owner_of_request() -> str | None:
-    """The name of the request's key, "" when the server has no keys, None for a missing or wrong one."""
+    """The name of the request's key or token, "" when the server has no keys, None for a missing or wrong one.
+
+    Raises DatabaseError when a token can't be read.
+    """
     keys = dependencies().config.api_keys
     if not keys:
         return ""
+    if "asked_by" not in g:
+        g.asked_by = _owner_of_key(keys) or _owner_of_token(keys)
+    found: str | None = g.asked_by
+    return found
+
+
+def _owner_of_token(keys: Mapping[str, object]) -> str | None:
+    """Whose token came with a request for the job that it is for; None where the owner has no key any more."""
+    token = request.args.get(TOKEN_PARAMETER)
+    if not token or request.endpoint not in TOKEN_ENDPOINTS or "Authorization" in request.headers:
+        return None
+    grant = job_token.read(dependencies().redis, token)
+    is_good = grant is not None and grant.owner in keys and grant.job_id == (request.view_args or {}).get("job_id")
+    return grant.owner if grant is not None and is_good else None
+
+
+def _owner_of_key(keys: Mapping[str, str]) -> str | None:
     given = (key_of_request() or "").encode()
     # Every key is compared, in constant time, so that nothing can be learnt from how long it took.
     matches = [name for name, key in keys.items() if hmac.compare_digest(given, key.encode())]

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 
 from shared.errors import InvalidRequest, MalformedRequest, RequestTooLarge, UnsupportedMediaType
-from web.request_body import MAX_BODY_BYTES, parse_object
+from web.request_body import LONG_BODIES, MAX_BODY_BYTES, parse_object
 
 
 class StrictParser(FlaskParser):
@@ -18,12 +18,14 @@ class StrictParser(FlaskParser):
     def load_json(self, req: flask.Request, schema: marshmallow.Schema) -> dict[str, object]:
         if not req.is_json:
             raise UnsupportedMediaType
+        limit = LONG_BODIES.get(req.endpoint or "", MAX_BODY_BYTES)
+        req.max_content_length = limit + 1
         try:
             body = req.get_data()
         except OSError:
             raise MalformedRequest("The body did not arrive.") from None
         # A body sent in chunks has no length to be refused by; werkzeug cuts it one byte behind the limit.
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit:
             raise RequestTooLarge
         return parse_object(body)
 

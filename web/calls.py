@@ -7,19 +7,13 @@ from flask_smorest import Blueprint
 
 from shared.errors import KlipError
 from shared.files import JSON
+from web.conditional import ETAG, IF_NONE_MATCH, NOT_CHANGED
 
 View = TypeVar("View", bound=Callable[..., object])
 OWN_ERRORS = "x-errors"  # where the description of a call has its own errors until `web.openapi` completes it
 
 _TEXT = {"type": "string"}
 LOCATION = {"Location": {"description": "The job.", "schema": _TEXT}}
-ETAG = {"ETag": {"description": "Of what is answered; see If-None-Match.", "schema": _TEXT}}
-IF_NONE_MATCH = {
-    "in": "header",
-    "name": "If-None-Match",
-    "description": "The ETag of an answer before: 304 if nothing has changed.",
-    "schema": _TEXT,
-}
 RANGE = {
     "in": "header",
     "name": "Range",
@@ -57,7 +51,7 @@ def download(media_types: Iterable[str], *, is_text: bool) -> Callable[[View], V
             200: {"description": "The file.", "headers": ETAG | _DISPOSITION, "content": content},
             206: {"description": "The range asked for.", "headers": ETAG | _CONTENT_RANGE, "content": content},
             302: {"description": "The file is in a bucket, at a signed address.", "headers": _SIGNED},
-            304: {"description": "Not changed since the ETag in If-None-Match.", "headers": ETAG},
+            304: {"description": NOT_CHANGED, "headers": ETAG},
         },
     )
     return made

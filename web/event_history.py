@@ -6,6 +6,7 @@ from shared.jobs import Job
 from shared.redis.store import Event, JobStore
 from shared.representations import event_of
 from web.event_text import NO_EVENT, TERMINAL_EVENTS, EncodedEvent, encoded, introduction, order
+from web.job_views import waits_now
 
 RETRY_MS = 3000
 
@@ -54,7 +55,11 @@ def _state(present: Event, *, is_known: bool) -> list[EncodedEvent]:
 def _present(store: JobStore, job: Job) -> Event:
     """The job's state now, under the id of its latest event."""
     event = store.last_event(job.job_id)
-    if event is not None:
+    if event is None:
+        data = event_of(job)
+        event = Event(NO_EVENT, data["event"], data)
+    (waiting,) = waits_now(store, [job])
+    progress = event.data["progress"]
+    if waiting is None or not isinstance(progress, dict) or progress.get("waiting") is None:
         return event
-    data = event_of(job)
-    return Event(NO_EVENT, data["event"], data)
+    return event._replace(data={**event.data, "progress": {**progress, "waiting": waiting.as_dict()}})

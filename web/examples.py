@@ -14,6 +14,7 @@ from shared.problems import problem
 from shared.records import JobError, Results, RetryRecord, Video
 from shared.representations import API, event_of, job_view, progress_of
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES, JobStatus
+from web.job_token import LIFE_S
 from web.ops import error_entries
 
 JOB_ID = "3f0c0a6d8a5e4b7f9c1d2e3f4a5b6c7d"
@@ -70,6 +71,7 @@ _QUEUED = Job(
     created_at=BEGAN,
     updated_at=BEGAN,
     video_id="123456789",
+    metadata={"episode": "42"},
 )
 _RUNNING = replace(
     _QUEUED,
@@ -135,6 +137,7 @@ _HIGHLIGHT = {
 }
 _RESULTS = {
     "job_id": JOB_ID,
+    "metadata": _QUEUED.metadata,
     "video": _VIDEO.as_dict(),
     "highlights": [_HIGHLIGHT],
     "tuned_on_verdicts": 0,
@@ -192,15 +195,27 @@ WEBHOOKS = {
     "job.failed": _webhook("job.failed", _FAILED),
     "job.cancelled": _webhook("job.cancelled", _CANCELLED),
 }
+_DELIVERY = {
+    "id": f"msg_{JOB_ID}_1_completed",
+    "type": "job.completed",
+    "url": "https://app.example/hooks",
+    "state": "delivered",
+    "created_at": ENDED,
+    "next_try_at": None,
+    "tries": [{"at": ENDED, "seconds": 0.12, "status": 204, "answer": "", "error": None}],
+}
 REQUESTS: dict[str, dict[str, object]] = {
     "Submission": {
         "vod": {"url": VOD},
         "file": {
             "url": "file:stream.mkv",
             "chat_url": "file:chat.json",
+            "metadata": {"episode": "42"},
             "options": {"highlights": 5, "language": "auto", "audio_track": 2, "clips": "vertical"},
         },
     },
+    "Batch": {"two": {"analyses": [{"url": VOD, "idempotency_key": "vod-1"}, {"url": "file:stream.mkv"}]}},
+    "Ping": {"receiver": {"callback_url": "https://app.example/hooks"}},
     "HighlightEdit": {
         "judged": {"verdict": GOOD},
         "edited": {"title": "The goat strikes back", "start_seconds": 3660.0, "end_seconds": 3680.5},
@@ -222,7 +237,7 @@ ANSWERS: dict[str, dict[str, object]] = {
             "error": _FAILED.error and _FAILED.error.as_dict(),
         },
     },
-    "JobPage": {"page": {"jobs": [job_view(_COMPLETED)], "next_cursor": None}},
+    "JobPage": {"page": {"jobs": [job_view(_COMPLETED)], "next_cursor": None, "total": 1}},
     "Highlight": {"highlight": _HIGHLIGHT},
     "Results": {"results": _RESULTS},
     "Manifest": {
@@ -231,20 +246,27 @@ ANSWERS: dict[str, dict[str, object]] = {
             "files": {clip(1).name: {"size": 4_194_304, "sha256": SHA256, "stage": "highlights", "attempt": 1}},
         }
     },
-    "DeliveryList": {
-        "deliveries": {
-            "deliveries": [
-                {
-                    "id": f"msg_{JOB_ID}_1_completed",
-                    "type": "job.completed",
-                    "url": "https://app.example/hooks",
-                    "state": "delivered",
-                    "created_at": ENDED,
-                    "next_try_at": None,
-                    "tries": [{"at": ENDED, "seconds": 0.12, "status": 204, "answer": "", "error": None}],
-                }
+    "DeliveryList": {"deliveries": {"deliveries": [_DELIVERY]}},
+    "Delivery": {"again": _DELIVERY | {"state": "pending", "next_try_at": ENDED}},
+    "BatchAnswer": {
+        "one_taken": {
+            "analyses": [
+                {"status": 202, "location": f"{API}/{JOB_ID}", "job": job_view(_QUEUED), "error": None},
+                {"status": 422, "location": None, "job": None, "error": example_problem(InvalidRequest)},
             ]
         }
+    },
+    "Token": {
+        "token": {
+            "token": "WyIzZjBjMGE2ZCIsImFubiJd.aSd2Ew.c2lnbmF0dXJl",
+            "expires_at": ENDED,
+            "expires_in_seconds": LIFE_S,
+            "stream_url": f"{API}/{JOB_ID}/stream?access_token=WyIzZjBjMGE2ZCIsImFubiJd.aSd2Ew.c2lnbmF0dXJl",
+            "results_url": f"{API}/{JOB_ID}/results?access_token=WyIzZjBjMGE2ZCIsImFubiJd.aSd2Ew.c2lnbmF0dXJl",
+        }
+    },
+    "Pong": {
+        "accepted": {"id": "msg_ping_1", "status": 204, "answer": "", "error": None, "seconds": 0.12},
     },
     "Health": {"alive": {"status": "ok"}},
     "Ready": {"ready": {"ready": True, "parts": {key: {"ok": True, "reason": None} for key in _PARTS}}},

@@ -6,23 +6,40 @@ from shared.settings import Settings
 from web import (
     analysis,
     auth,
+    batch,
+    compression,
     deliveries,
     dependencies,
     feedback,
     files,
     headers,
+    idempotency,
     limits,
+    lists,
     metrics,
     openapi,
     ops,
     problems,
     stream,
+    tokens,
+    webhooks,
 )
 from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
 from web.request_body import MAX_BODY_BYTES
 
-BLUEPRINTS = (analysis.blp, stream.blp, files.blp, feedback.blp, deliveries.blp, ops.blp)
+BLUEPRINTS = (
+    analysis.blp,
+    batch.blp,
+    lists.blp,
+    stream.blp,
+    files.blp,
+    feedback.blp,
+    deliveries.blp,
+    tokens.blp,
+    webhooks.blp,
+    ops.blp,
+)
 
 
 def build_app(config: Settings) -> Flask:
@@ -34,11 +51,13 @@ def build_app(config: Settings) -> Flask:
     app.url_map.strict_slashes = False
     own = dependencies.Dependencies(config)
     dependencies.install(app, own)
-    # The order is that of the checks before a request: headers, metrics, limits, keys.
+    # The order is that of the checks before a request: headers, metrics, limits, keys, idempotency.
+    compression.register(app)
     headers.register(app, config)
     metrics.register(app, own)
     limits.register(app, config, own)
     auth.register(app)
+    idempotency.register(app)
     openapi.register(app, BLUEPRINTS, config)
     app.register_blueprint(pages)
     problems.register(app)

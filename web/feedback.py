@@ -1,6 +1,5 @@
 """What people say about highlights: verdicts, titles, borders."""
 
-import unicodedata
 from collections.abc import Mapping
 from math import inf
 from typing import ClassVar
@@ -14,6 +13,7 @@ from shared.files import FEATURES
 from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
+from shared.text import is_plain
 from web.answers import VERDICTS, HighlightSchema
 from web.auth import own_job
 from web.blueprints import blueprint
@@ -24,7 +24,6 @@ from web.edited_files import highlights_of
 from web.files import OF_RESULTS, require_completed
 
 MAX_TITLE = 200
-_NOT_TEXT = {"Cc", "Cs"}  # control characters, and halves of characters that can't be written as UTF-8
 blp = blueprint("feedback", "What people say about highlights.")
 
 
@@ -33,7 +32,7 @@ class Title(fields.String):
 
     def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
         line = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
-        if any(unicodedata.category(character) in _NOT_TEXT for character in line):
+        if not is_plain(line):
             raise ValidationError("Must be text without control characters.")
         return line
 

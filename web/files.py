@@ -17,6 +17,7 @@ from web.answers import ManifestSchema, ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
 from web.calls import download, operation
+from web.conditional import conditional, unless_known
 from web.dependencies import dependencies
 from web.edited_files import edited_files, edits_of, shows_highlights
 from web.headers import FILE_POLICY
@@ -28,8 +29,9 @@ blp = blueprint("files", "What a job made.")
 
 @blp.route("/api/v1/analysis/<job_id>/results")
 @blp.response(200, ResultsSchema)
+@unless_known
 @operation("getResults", *OF_RESULTS)
-def results(job_id: str) -> Response:
+def results(job_id: str) -> AnyResponse:
     """The result document of a completed job."""
     found = own_job(job_id)
     require_completed(found)
@@ -38,7 +40,7 @@ def results(job_id: str) -> Response:
         data = edited_files(found, [RESULTS.name], edits)[RESULTS.name]
     else:
         data, _ = dependencies().artifacts.read(found.job_id, RESULTS.name)
-    return Response(data, content_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return conditional(Response(data, content_type="application/json"))
 
 
 @blp.route("/api/v1/analysis/<job_id>/files/manifest.json")
@@ -56,7 +58,8 @@ def manifest(job_id: str) -> Response:
 def file(job_id: str, name: str) -> AnyResponse:
     """A file of the job; byte ranges are served.
 
-    `<video>` and `<img>` send no headers: where the server has keys, `?access_token=KEY` stands for one.
+    `<video>` and `<img>` send no headers: where the server has keys, `?access_token=TOKEN` stands for one
+    (`makeToken`).
     """
     found = own_job(job_id)
     return _hand_out(found, name, _manifest(found))

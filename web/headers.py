@@ -13,7 +13,16 @@ from flask_talisman import Talisman
 from shared.settings import Settings
 
 REQUEST_ID = "X-Request-ID"
-EXPOSED = ["Location", REQUEST_ID, "ETag", "Retry-After", "Content-Range"]
+RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+EXPOSED = [
+    "Location",
+    REQUEST_ID,
+    "ETag",
+    "Retry-After",
+    "Content-Range",
+    "Content-Disposition",
+    *RATE_LIMIT_HEADERS,
+]
 # A client that neither reads nor sends for this long is dropped. The stream sets its own, shorter time.
 SOCKET_TIMEOUT_S = 60.0
 

@@ -2,11 +2,13 @@
 
 import math
 import time
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import Flask, Response, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded as LimiterSaysNo
+from limits.storage import RedisStorage
+from redis.exceptions import RedisError
 
 from shared.errors import RateLimitExceeded
 from shared.redis import keys
@@ -16,12 +18,12 @@ from web.auth import is_api_call, owner_of_request
 from web.dependencies import Dependencies, dependencies
 from web.problems import problem_response
 
-SUBMIT_ENDPOINT = "analysis.submit"
+SUBMIT_ENDPOINTS = frozenset({"analysis.submit", "batch.submit_all", "webhooks.ping"})
 EXTENSION = "klipstream-limiter"
 
 
 def _is_submission() -> bool:
-    return request.endpoint == SUBMIT_ENDPOINT
+    return request.endpoint in SUBMIT_ENDPOINTS
 
 
 def _rate() -> str:
@@ -68,12 +70,59 @@ def limiter_for(config: Settings, own: Dependencies) -> Limiter:
 
 
 def _refuse(error: LimiterSaysNo) -> Response:
-    limiter = cast("Limiter", current_app.extensions[EXTENSION])
-    current = limiter.current_limit
-    # flask-limiter adds a second to the end of the window.
-    wait_s = max(1, math.ceil(current.reset_at - 1 - time.time())) if current else 1
+    window = _window()
+    wait_s = max(1, window.reset_s) if window else 1
     rate = _rate()
     return problem_response(RateLimitExceeded(f"More than {rate} requests.", retry_after_s=wait_s))
+
+
+class Window(NamedTuple):
+    """Of the limit that counts the request. amount: requests in period_s.  reset_s: until it begins anew."""
+
+    name: str
+    amount: int
+    period_s: int
+    remaining: int
+    reset_s: int
+
+
+def _window() -> Window | None:
+    """None where nothing was counted, or it can't be read. flask-limiter would ask Redis twice."""
+    limiter = cast("Limiter", current_app.extensions[EXTENSION])
+    current = limiter.current_limit
+    if current is None:
+        return None
+    name = "submit" if _is_submission() else "read"
+    amount, period_s = current.limit.amount, current.limit.get_expiry()
+    storage = limiter.limiter.storage
+    if isinstance(storage, RedisStorage):
+        key = storage.prefixed_key(current.key)
+        with dependencies().redis.pipeline(transaction=False) as pipe:
+            pipe.get(key)
+            pipe.pttl(key)
+            try:
+                count, left_ms = pipe.execute()
+            except RedisError:
+                return None
+        left_s = max(0, int(left_ms)) / 1000
+    else:
+        ends_at, remaining = current.window
+        count, left_s = amount - remaining, ends_at - time.time()
+    remaining = max(0, amount - int(count or 0))
+    return Window(name, amount, period_s, remaining, max(0, math.ceil(left_s)))
+
+
+def _tell(response: Response) -> Response:
+    """RateLimit and RateLimit-Policy as draft-ietf-httpapi-ratelimit-headers-11 has them, and the three fields that its
+    versions up to 06 had, which more clients know."""
+    window = _window() if is_api_call() else None
+    if window is not None:
+        response.headers["RateLimit-Policy"] = f'"{window.name}";q={window.amount};w={window.period_s}'
+        response.headers["RateLimit"] = f'"{window.name}";r={window.remaining};t={window.reset_s}'
+        response.headers["RateLimit-Limit"] = str(window.amount)
+        response.headers["RateLimit-Remaining"] = str(window.remaining)
+        response.headers["RateLimit-Reset"] = str(window.reset_s)
+    return response
 
 
 def register(app: Flask, config: Settings, own: Dependencies) -> None:
@@ -81,4 +130,5 @@ def register(app: Flask, config: Settings, own: Dependencies) -> None:
     limiter = limiter_for(config, own)
     limiter.init_app(app)
     app.extensions[EXTENSION] = limiter
+    app.after_request(_tell)
     app.register_error_handler(LimiterSaysNo, _refuse)

@@ -20,6 +20,8 @@ from shared.errors import (
     AddressTooLong,
     DatabaseError,
     HeadersTooLarge,
+    IdempotencyKeyReused,
+    IdempotentInProgress,
     InvalidRequest,
     JobNotFound,
     KlipError,
@@ -37,6 +39,7 @@ from web.auth import TOKEN_ENDPOINTS, TOKEN_PARAMETER
 from web.calls import OWN_ERRORS
 from web.choices import Choice
 from web.examples import ANSWERS, JOB_ID, REQUESTS, WEBHOOKS, example_problem
+from web.idempotency import HEADER, MAX_KEY, ON_THEIR_OWN
 from web.problems import PROBLEM_JSON
 
 VERSION = "3.1.1"
@@ -49,6 +52,7 @@ OF_API_CALLS = (Unauthorized, RateLimitExceeded, DatabaseError)
 OF_JOBS = (JobNotFound,)
 OF_BODIES = (RequestTooLarge, UnsupportedMediaType, InvalidRequest)
 OF_ARGUMENTS = (InvalidRequest,)
+OF_POSTS = (InvalidRequest, IdempotencyKeyReused, IdempotentInProgress)
 
 PATH_PARAMETERS: dict[str, Members] = {
     "job_id": {
@@ -56,6 +60,7 @@ PATH_PARAMETERS: dict[str, Members] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"},
         "example": JOB_ID,
     },
+    "delivery_id": {"description": "The webhook-id.", "example": f"msg_{JOB_ID}_1_completed"},
     "rank": {"description": "The highlight's, from 1.", "example": 1},
     "name": {
         "description": "As the manifest and the results have it; slashes may be sent as %2F.",
@@ -68,17 +73,26 @@ HEADERS: dict[str, Members] = {
         "description": "The request's X-Request-ID, or one that was made: it stands in the server's log.",
         "schema": {"type": "string"},
     },
+    "RateLimit": {"description": "What is left: `NAME;r=REQUESTS;t=SECONDS`.", "schema": {"type": "string"}},
+    "RateLimitPolicy": {"description": "What is allowed: `NAME;q=REQUESTS;w=SECONDS`.", "schema": {"type": "string"}},
     "RetryAfter": {
         "description": "Seconds to wait before another try; with a problem that is retryable.",
         "schema": {"type": "integer", "minimum": 0},
     },
 }
 
+HEADERS_OF_API = {"X-Request-ID": "RequestId", "RateLimit": "RateLimit", "RateLimit-Policy": "RateLimitPolicy"}
+IDEMPOTENCY_KEY: Members = {
+    "in": "header",
+    "name": HEADER,
+    "description": "The same key and request give the same answer for 24 hours, and are carried out once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+}
 TOKEN_SCHEME: Members = {
     "type": "apiKey",
     "in": "query",
     "name": TOKEN_PARAMETER,
-    "description": "The key, for streams and files: EventSource, `<video>` and `<img>` send no headers.",
+    "description": "A token of the job (`makeToken`); for its stream and files also the key itself.",
 }
 # A server-sent event; the data is a JobEvent as JSON.
 STREAM_EVENT: Members = {
@@ -140,6 +154,7 @@ class Completion(BasePlugin):
     ) -> None:
         """Complete the operations of one path; flask-smorest gives its `rule`."""
         rule = cast("Rule", given["rule"])
+        is_api = rule.rule.startswith("/api/")
         for method, operation in (operations or {}).items():
             errors = [*_own_errors(operation), *_errors_of_kind(rule, operation)]
             responses = {str(status): response for status, response in _part(operation, "responses").items()}
@@ -147,11 +162,13 @@ class Completion(BasePlugin):
             answers = {status: cast("Members", found) for status, found in responses.items() if isinstance(found, dict)}
             operation["responses"] = problem_responses(errors) | answers
             for answer in cast("dict[str, Members]", operation["responses"]).values():
-                _part(answer, "headers")["X-Request-ID"] = "RequestId"
+                _part(answer, "headers").update(HEADERS_OF_API if is_api else {"X-Request-ID": "RequestId"})
                 _show_examples(_part(answer, "content") if "content" in answer else {}, ANSWERS)
+            if _is_remembered(rule):
+                cast("list[object]", operation.setdefault("parameters", [])).append(IDEMPOTENCY_KEY)
             if "requestBody" in operation:
                 _show_examples(_part(_part(operation, "requestBody"), "content"), REQUESTS)
-            if not rule.rule.startswith("/api/"):
+            if not is_api:
                 operation["security"] = []
             elif rule.endpoint in TOKEN_ENDPOINTS and self._has_keys:
                 operation["security"] = [{"key": []}, {TOKEN_PARAMETER: []}]
@@ -174,6 +191,11 @@ class Completion(BasePlugin):
                     answer["links"] = self._links_of_jobs
 
 
+def _is_remembered(rule: Rule) -> bool:
+    """Whether web.idempotency keeps the call's answer."""
+    return "POST" in (rule.methods or ()) and rule.rule.startswith("/api/") and rule.endpoint not in ON_THEIR_OWN
+
+
 def _own_errors(operation: Members) -> list[type[KlipError]]:
     return [catalogue()[code] for code in cast("list[str]", operation.pop(OWN_ERRORS, []))]
 
@@ -184,6 +206,8 @@ def _errors_of_kind(rule: Rule, operation: Members) -> Iterable[type[KlipError]]
         yield from OF_API_CALLS
     if "job_id" in rule.arguments:
         yield from OF_JOBS
+    if _is_remembered(rule):
+        yield from OF_POSTS
     if "requestBody" in operation:
         yield from OF_BODIES
     elif str(HTTPStatus.UNPROCESSABLE_ENTITY.value) in map(str, _part(operation, "responses")):
@@ -317,7 +341,6 @@ def register(app: Flask, blueprints: Iterable[Blueprint], config: Settings) -> N
     if config.api_keys:
         api.spec.components.security_scheme(TOKEN_PARAMETER, TOKEN_SCHEME)
     api.spec.options["webhooks"] = _webhooks()
-    api.spec.tag({"name": "webhooks", "description": "What is sent to a job's `callback_url`."})
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
 

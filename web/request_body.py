@@ -6,6 +6,7 @@ from typing import NoReturn
 from shared.errors import MalformedRequest
 
 MAX_BODY_BYTES = 64 * 1024
+LONG_BODIES: dict[str, int] = {}  # the most bytes of endpoints that take more
 
 
 def parse_object(body: bytes) -> dict[str, object]:

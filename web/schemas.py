@@ -1,17 +1,19 @@
 """The shapes of what comes in; they are enforced, and documented at /docs."""
 
 from collections.abc import Mapping
+from datetime import UTC
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from shared.jobs import PRIORITIES
+from shared.jobs import EVENTS, PRIORITIES
 from shared.stages import JobStatus
-from web.choices import Choice
-from web.languages import LANGUAGES
+from web.choices import CLIP_CHOICES, SPOKEN, TRANSCRIBERS, VIDEO_FETCHED, Choice
+from web.metadata import MAX_PAIRS, Metadata, check_key, check_value
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
 MAX_JOINED = 50
+SOURCES = ("twitch", "local", "direct")
 
 
 class Whole(fields.Integer):
@@ -76,12 +78,40 @@ class Flag(fields.Boolean):
         return value
 
 
+class Several(fields.List[str]):
+    """Values in one parameter with commas, or in several parameters."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> list[str | None]:
+        texts = value if isinstance(value, list) else [value]
+        parts = [part for text in texts for part in str(text).split(",")]
+        try:
+            return super()._deserialize(parts, attr, data, **kwargs)
+        except ValidationError as error:
+            told = [text for texts in error.normalized_messages().values() for text in texts]
+            raise ValidationError(list(dict.fromkeys(map(str, told)))) from error
+
+
+class Pair(fields.String):
+    """KEY:VALUE of a job's metadata."""
+
+    def _deserialize(self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        name, colon, pair_value = text.partition(":")
+        if not colon:
+            raise ValidationError("Must be KEY:VALUE.")
+        check_key(name)
+        check_value(pair_value)
+        return text
+
+
 class OptionsSchema(Schema):
     """How a job is to be done."""
 
     video = Choice(
         "VideoFetched",
-        ["clips", "full", "none"],
+        VIDEO_FETCHED,
         load_default="clips",
         description="Fetch the pictures under the clips only, all of them, or none (then no clips).",
     )
@@ -93,14 +123,14 @@ class OptionsSchema(Schema):
     )
     language = Choice(
         "Language",
-        ["auto", *sorted(LANGUAGES)],
+        SPOKEN,
         load_default="en",
         description="What is spoken: auto, or an ISO 639-1 code.",
         error="Must be auto or a two-letter ISO 639-1 code such as en.",
     )
     transcriber = Choice(
         "Transcriber",
-        ["auto", "deepgram", "whisper", "none"],
+        TRANSCRIBERS,
         load_default=None,
         allow_none=True,
         description="none: no words are recognised. Default: what the server is set to.",
@@ -117,7 +147,7 @@ class OptionsSchema(Schema):
     clips = ClipChoice(
         load_default=True,
         metadata={
-            "oneOf": [{"type": "boolean"}, {"title": "ClipShape", "type": "string", "enum": ["vertical"]}],
+            "oneOf": CLIP_CHOICES,
             "description": "Whether a clip is cut of each highlight, and whether upright.",
         },
     )
@@ -172,6 +202,16 @@ class SubmissionSchema(Schema):
             "description": "Where the job's webhooks go: an https:// address; 422 where WEBHOOK_SECRET is not set."
         },
     )
+    callback_events = Names(
+        Choice("WebhookEvent", EVENTS),
+        load_default=list,
+        validate=validate.Length(max=len(EVENTS)),
+        metadata={
+            "description": "What the webhooks tell; left out or empty: everything.",
+            "example": ["job.completed"],
+        },
+    )
+    metadata = Metadata(load_default=dict)
     options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))
 
 
@@ -199,17 +239,62 @@ class SubmissionHeadersSchema(Schema):
 class JobsQuerySchema(Schema):
     """Which jobs to list, and from where on."""
 
-    status = Choice("JobStatus", JobStatus, load_default=None, description="Only those in this state.")
+    status = Several(
+        Choice("JobStatus", JobStatus),
+        load_default=list,
+        metadata={"description": "One or several, in one parameter with commas or in several.", "example": ["failed"]},
+    )
     video_id = fields.String(
         load_default=None,
         allow_none=False,
         validate=validate.Length(1, MAX_TEXT),
-        metadata={"description": "Only those of this recording, as a job shows it."},
+        metadata={"description": "Of this recording, as a job shows it."},
+    )
+    source = Choice("VideoSource", SOURCES, load_default=None, description="Where the recording came from.")
+    channel = fields.String(
+        load_default=None,
+        allow_none=False,
+        validate=validate.Length(1, MAX_TEXT),
+        metadata={"description": "Whatever the case."},
+    )
+    q = fields.String(
+        load_default=None,
+        allow_none=False,
+        validate=validate.Length(1, 200),
+        metadata={
+            "description": "Text in the address, the video's id, title or channel, or the metadata, whatever the case."
+        },
+    )
+    created_after = fields.AwareDateTime(
+        format="iso",
+        load_default=None,
+        allow_none=False,
+        default_timezone=UTC,
+        metadata={"description": "That moment included.", "example": "2026-11-01T00:00:00Z"},
+    )
+    created_before = fields.AwareDateTime(
+        format="iso",
+        load_default=None,
+        allow_none=False,
+        default_timezone=UTC,
+        metadata={"description": "That moment not included.", "example": "2026-12-01T00:00:00Z"},
+    )
+    metadata = fields.List(
+        Pair(),
+        load_default=list,
+        validate=validate.Length(max=MAX_PAIRS),
+        metadata={"description": "KEY:VALUE, once or several times; all of them.", "example": ["episode:42"]},
+    )
+    sort = Choice(
+        "JobOrder",
+        ["-created_at", "created_at"],
+        load_default="-created_at",
+        description="Newest first, or oldest first.",
     )
     limit = Whole(load_default=20, validate=validate.Range(1, 100), metadata={"description": "How many at most."})
     cursor = fields.String(
         load_default=None,
         allow_none=False,
         validate=validate.Length(1, 100),
-        metadata={"description": "`next_cursor` of the page before."},
+        metadata={"description": "`next_cursor` of the page before; with the same `sort`."},
     )

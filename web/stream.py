@@ -50,7 +50,7 @@ def stream(job_id: str) -> Response:
     """A job's progress as server-sent events.
 
     connected, progress, then completed, failed or cancelled, then stream_ended. EventSource sends no headers: where the
-    server has keys, `?access_token=KEY` stands for one.
+    server has keys, `?access_token=TOKEN` stands for one (`makeToken`).
     """
     job = own_job(job_id)
     last_seen = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")

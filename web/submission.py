@@ -7,7 +7,7 @@ from typing import TypedDict
 from uuid import uuid4
 
 from shared.errors import InvalidRequest, UnsupportedSource
-from shared.jobs import Job, Options, utc_now
+from shared.jobs import EVENTS, Job, Options, utc_now
 from shared.settings import Settings
 from shared.source_url import SourceRef, classify_url, split_address, without_space
 
@@ -25,6 +25,8 @@ class Submission(TypedDict):
     url: str
     chat_url: str | None
     callback_url: str | None
+    callback_events: list[str]
+    metadata: dict[str, str]
     options: GivenOptions
 
 
@@ -59,8 +61,10 @@ def new_job(body: Submission, *, owner: str, config: Settings) -> Job:
         waiting_since=now,
         video_id=_video_id(source),
         chat_ref=chat_ref,
-        callback_url=_callback_url(body["callback_url"], config),
+        callback_url=None if body["callback_url"] is None else checked_callback(body["callback_url"], config),
+        callback_events=tuple(event for event in EVENTS if event in body["callback_events"]),
         options=options,
+        metadata=body["metadata"],
     )
 
 
@@ -103,9 +107,8 @@ def _transcriber(asked: str | None, config: Settings) -> str | None:
     return asked
 
 
-def _callback_url(text: str | None, config: Settings) -> str | None:
-    if text is None:
-        return None
+def checked_callback(text: str, config: Settings) -> str:
+    """The address as it was given. Raises InvalidRequest when this server sends no webhooks there."""
     if config.webhook_secret is None:
         raise InvalidRequest(errors={"callback_url": ["This server sends no callbacks: WEBHOOK_SECRET is not set."]})
     try:

@@ -75,6 +75,16 @@ class IdempotencyKeyReused(FinalError):
     suggested_action = "Use a new key for a new request."
 
 
+class IdempotentInProgress(KlipError):
+    """A request with this Idempotency-Key is still being carried out."""
+
+    code = "IDEMPOTENT_IN_PROGRESS"
+    error_type = ErrorType.CONFLICT
+    http_status = 409
+    default_retry_after_s = 1
+    suggested_action = "Send the same request again in a moment."
+
+
 class MethodNotAllowed(FinalError):
     """This address does not know this method."""
 

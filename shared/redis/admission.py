@@ -9,6 +9,7 @@ Where a job stands is written by the scripts that write the job, and with it whe
 a sweep reads what is due and nothing else: see `scripts/place.lua`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import redis
@@ -103,6 +104,7 @@ class Admission:
         self._redis = client
         self._admit = Script(client, "admit_jobs")
         self._enrol = Script(client, "enrol")
+        self._positions = Script(client, "positions")
         self._due = Script(client, "due_jobs")
         self._count = Script(client, "count_waiting")
 
@@ -115,6 +117,23 @@ class Admission:
         with redis_errors():
             found = self._admit(names, [limit, PLACES_A_CHILD, OWNER_SHARE, SILENT_S, LOW_EVERY, keys.UNDERWAY_OF])
         return [str(job_id) for job_id in found]
+
+    def ahead_of(self, jobs: Sequence[Job]) -> dict[str, int | None]:
+        """How many jobs go before each of these to the queues, as an estimate; None for one that does not wait."""
+        standing = [(job, stands) for job in jobs if (stands := standing_of(job)) is not None]
+        if not standing:
+            return {}
+        names: list[str] = []
+        arguments: list[str | int] = [LOW_EVERY]
+        for job, stands in standing:
+            mine = job.options.priority
+            other = next(priority for priority in PRIORITIES if priority != mine)
+            names += [keys.waiting_owners(stands.queue, priority) for priority in (mine, other)]
+            names.append(keys.waiting(stands.queue, mine, job.owner))
+            arguments += [job.job_id, job.owner, mine]
+        with redis_errors():
+            found = self._positions(names, arguments)
+        return {job.job_id: None if ahead < 0 else ahead for (job, _), ahead in zip(standing, found, strict=True)}
 
     def under_way(self) -> dict[str, float]:
         """When (ms) each admitted job was due, by its id; 0 while it is worked on."""

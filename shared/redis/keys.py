@@ -5,11 +5,12 @@ Jobs, written by `store`:
     lease:ID                  token of whoever works on it, expires when that process stops renewing
     events:ID                 stream of the job's events; the entries' ids are the ids of server-sent events
     channel:ID                pub/sub channel of the same, in flask-sse's message format
-    index:OWNER[:status:S|:video:V]  newest first by creation time in ms, for the lists
+    index:OWNER[:status:S|:video:V|:source:D|:channel:D|:metadata:D]  by creation time in ms, for the lists. D: digests
     active, active:OWNER      ids of jobs that are not finished
     running:OWNER:FP          an unfinished job of the same source and options
     finished                  ids of finished jobs by the time they ended, for the retention
     idem:OWNER:HASH           Idempotency-Key -> job and body
+    idem-answer:OWNER:HASH    Idempotency-Key of another POST -> what was answered; empty while it is carried out
     cancelled                 cancelled jobs whose files are still there, by the time they ended
     retries                   how often stages were tried again, by STAGE:CODE
 Whose turn it is, see `admission`:
@@ -29,6 +30,7 @@ To be told to others, written with the job, see `outbox`:
     webhooks:due              JOB/EVENT of each event that is not delivered, by the time (ms) of the next try
     webhooks:job:ID           every event of the job by its id: what was answered
     webhooks:lock:JOB/EVENT   whose turn it is
+    webhooks:ping:ID, webhooks:pong:ID  an address to be tried, and what was answered; for seconds
 What people say about highlights, see `feedback`:
     edits:ID                  what was said about each highlight of a job, by its rank; goes with the job
     verdicts:OWNER:CHANNEL    the verdicts on a channel's highlights with their features, by JOB:RANK: the newest
@@ -47,6 +49,7 @@ Of the whole deployment:
     reaper:version            of the sets that the reaper reads: written after every job was looked at once
     reaper:patrol             a short while after all jobs under way were looked at
     ready:HOST                written to see whether writing works
+    token:secret              what all web processes sign the tokens of jobs with
     limit/...                 flask-limiter's counters
 """
 
@@ -71,6 +74,7 @@ BREAKERS = PREFIX + "breakers"
 REAPER_LAST = PREFIX + "reaper:last"
 REAPER_GRACE = PREFIX + "reaper:grace"
 REAPER_OUTAGE = PREFIX + "reaper:outage"
+TOKEN_SECRET = PREFIX + "token:secret"
 REAPER_VERSION = PREFIX + "reaper:version"
 REAPER_PATROL = PREFIX + "reaper:patrol"
 LIMIT = PREFIX + "limit"
@@ -111,11 +115,18 @@ def idempotency(owner: str, key_hash: str) -> str:
     return f"{PREFIX}idem:{owner}:{key_hash}"
 
 
-def index(owner: str, *, status: str | None = None, video_id: str | None = None) -> str:
-    """All jobs of the owner, or those of a status, or those of a video."""
+def idempotent_answer(owner: str, key_hash: str) -> str:
+    """What was answered to a POST that makes no job. key_hash: of its path and Idempotency-Key."""
+    return f"{PREFIX}idem-answer:{owner}:{key_hash}"
+
+
+def index(owner: str, *, status: str | None = None, video_id: str | None = None, about: str | None = None) -> str:
+    """All jobs of the owner, or those of a status, or those of a video, or those `about` something else."""
     name = f"{PREFIX}index:{owner}"
     if video_id is not None:
         return f"{name}:video:{video_id}"
+    if about is not None:
+        return f"{name}:{about}"
     return name if status is None else f"{name}:status:{status}"
 
 
@@ -167,6 +178,16 @@ def webhooks(job_id: str) -> str:
 def webhook_lock(member: str) -> str:
     """Whose turn it is to send an event. member: JOB/EVENT."""
     return f"{PREFIX}webhooks:lock:{member}"
+
+
+def webhook_ping(ping_id: str) -> str:
+    """The address that a ping goes to."""
+    return f"{PREFIX}webhooks:ping:{ping_id}"
+
+
+def webhook_pong(ping_id: str) -> str:
+    """What its receiver answered (a list of one)."""
+    return f"{PREFIX}webhooks:pong:{ping_id}"
 
 
 def sweep_lock(due: str) -> str:

@@ -12,11 +12,13 @@ from typing import NamedTuple, cast
 
 import redis
 
+from shared import jobs
 from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
 from shared.redis.admission import Admission, place_arguments, place_keys, waits_since_ms
 from shared.redis.connection import redis_errors
+from shared.redis.lists import JobLists, indexes
 from shared.redis.script import Script
 from shared.representations import event_of
 from shared.stages import JobStatus
@@ -24,7 +26,6 @@ from shared.stages import JobStatus
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
 IDEMPOTENCY_S = 24 * 3600
-MAX_CURSOR = 100
 SCAN_BATCH = 500
 _MAX_CONFLICTS = 100
 
@@ -37,13 +38,6 @@ class Created(NamedTuple):
 
     job: Job
     is_new: bool
-
-
-class Page(NamedTuple):
-    """Jobs of a list, newest first. next_cursor: asks for those after them, None at the end."""
-
-    jobs: list[Job]
-    next_cursor: str | None
 
 
 class Event(NamedTuple):
@@ -66,9 +60,11 @@ class JobStore:
     def __init__(self, client: redis.Redis) -> None:
         self.redis = client
         self.admission = Admission(client)
+        self.lists = JobLists(client)
         self._create = Script(client, "create")
         self._change = Script(client, "change")
         self._renew = Script(client, "renew")
+        self._forget = Script(client, "forget")
 
     # --- one job --------------------------------------------------------------------------------------------------
 
@@ -98,7 +94,7 @@ class JobStore:
             keys.events(job.job_id),
             *outbox.tell_keys(job.job_id),
             *place_keys(job, job),
-            *_indexes(job),
+            *indexes(job),
         ]
         arguments: list[str | int] = [
             body_hash if idempotency_key else "",
@@ -152,6 +148,9 @@ class JobStore:
 
     def _write(self, old: Job, new: Job, lease: str, max_active: int | None) -> str:
         terminal = new.is_terminal
+        before, after = set(indexes(old)), set(indexes(new))
+        of_status = {keys.index(job.owner, status=job.status) for job in (old, new)}  # they change places apart
+        joined, left = sorted(after - before - of_status), sorted(before - after - of_status)
         names = [
             keys.job(new.job_id),
             keys.events(new.job_id),
@@ -165,6 +164,8 @@ class JobStore:
             keys.CANCELLED,
             *outbox.tell_keys(new.job_id),
             *place_keys(old, new),
+            *joined,
+            *left,
         ]
         webhook = outbox.webhook_event(old, new)
         arguments: list[str | int] = [
@@ -186,6 +187,7 @@ class JobStore:
             *place_arguments(old, new),
             "cancelled" if new.status is JobStatus.CANCELLED else "",
             max_active if max_active is not None and old.is_terminal and not terminal else "",
+            len(joined),
         ]
         with redis_errors():
             return str(self._change(names, arguments))
@@ -216,18 +218,32 @@ class JobStore:
         with redis_errors():
             locks.release(self.redis, keys.lease(job_id), token=str(token))
 
-    def delete(self, job: Job) -> None:
-        """Forget a finished job. Raises JobConflict for any other."""
+    def delete(self, job: Job, *, tell_mirror: bool = False) -> None:
+        """Forget a finished job as it was read. tell_mirror: its row goes too.
+
+        Raises JobConflict for a job that is not finished, or has changed since; a job that is gone is as wanted.
+        """
         if not job.is_terminal:
             raise JobConflict
-        with redis_errors(), self.redis.pipeline() as pipe:
-            for index in (*_indexes(job), keys.FINISHED):
-                pipe.zrem(index, job.job_id)
-            pipe.delete(keys.job(job.job_id), keys.events(job.job_id), keys.lease(job.job_id))
-            pipe.zrem(keys.CANCELLED, job.job_id)
-            pipe.zrem(keys.MIRROR_DUE, job.job_id)
-            pipe.delete(*outbox.mirror_keys(job.job_id), keys.webhooks(job.job_id), keys.edits(job.job_id))
-            pipe.execute()
+        removed = jobs.remove(job)
+        names = [
+            keys.job(job.job_id),
+            keys.events(job.job_id),
+            keys.MIRROR_DUE,
+            keys.mirror_states(job.job_id),
+            keys.mirror_failing(job.job_id),
+            keys.WEBHOOKS_DUE,
+            keys.webhooks(job.job_id),
+            keys.edits(job.job_id),
+            keys.FINISHED,
+            keys.CANCELLED,
+            *indexes(job),
+        ]
+        last_state = removed.dumps() if tell_mirror else ""
+        with redis_errors():
+            outcome = self._forget(names, [job.seq, job.job_id, last_state, outbox.STATES_TTL_S])
+        if outcome == "conflict":
+            raise JobConflict("The job has begun again.")
 
     # --- many jobs ------------------------------------------------------------------------------------------------
 
@@ -274,50 +290,9 @@ class JobStore:
             counts = iter(pipe.execute())
         return {status: sum(next(counts) for _ in names) for status in JobStatus}
 
-    def page(
-        self,
-        owner: str,
-        *,
-        status: JobStatus | None = None,
-        video_id: str | None = None,
-        limit: int = 20,
-        cursor: str | None = None,
-    ) -> Page:
-        """The owner's jobs, newest first, after `cursor` (of an earlier page). Raises ValueError on a bad cursor."""
-        name = keys.index(owner, status=status, video_id=video_id)
-        start = self._rank_after(name, cursor)
-        found: list[Job] = []
-        while True:
-            with redis_errors():
-                ids = [str(job_id) for job_id in self.redis.zrange(name, start, start + limit, desc=True)]
-            for job in self.load(ids):
-                if status is not None and job.status is not status:
-                    continue
-                if len(found) == limit:
-                    return Page(found, _cursor(found[-1]))
-                found.append(job)
-            if len(ids) <= limit:
-                return Page(found, None)
-            start += len(ids)
-
-    def _rank_after(self, name: str, cursor: str | None) -> int:
-        """Where the list goes on behind the job that the cursor names, even if that job is gone."""
-        if not cursor:
-            return 0
-        created_ms, separator, job_id = cursor.partition("-")
-        if not (separator and created_ms.isdigit() and len(cursor) < MAX_CURSOR):
-            raise ValueError("not a cursor")
-        with redis_errors():
-            rank = self.redis.zrevrank(name, job_id)
-            return cast("int", rank) + 1 if rank is not None else int(self.redis.zcount(name, int(created_ms), "+inf"))
-
     def load(self, ids: list[str]) -> list[Job]:
         """The jobs of these ids that are there, in this order."""
-        if not ids:
-            return []
-        with redis_errors():
-            texts = self.redis.mget([keys.job(job_id) for job_id in ids])
-        return [Job.loads(text) for text in texts if text is not None]
+        return [job for job in self.lists.load(ids) if job is not None]
 
     # --- events ---------------------------------------------------------------------------------------------------
 
@@ -341,15 +316,6 @@ class JobStore:
 
 def _too_many(max_active: int | None) -> RateLimitExceeded:
     return RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
-
-
-def _cursor(job: Job) -> str:
-    return f"{ms_of(job.created_at)}-{job.job_id}"
-
-
-def _indexes(job: Job) -> list[str]:
-    names = [keys.index(job.owner), keys.index(job.owner, status=job.status)]
-    return [*names, keys.index(job.owner, video_id=job.video_id)] if job.video_id else names
 
 
 def _event(entry_id: str, message: str) -> Event:

@@ -74,9 +74,9 @@ def test_the_services_together_are_ready_and_do_a_job(addresses: dict[str, str])
     wait_until(lambda: is_ready(addresses["web"]), seconds=40, every=0.5)
 
     with Api(addresses["web"]) as api:
-        job = api.wait(api.submit("file:none.mp4")["job_id"], seconds=30)
+        job = api.wait(api.submit("file:demo_chat.json")["job_id"], seconds=30)
 
-    assert job["error"]["code"] == "FILE_NOT_FOUND"
+    assert job["error"]["code"] == "UNSUPPORTED_FORMAT"
 
 
 def test_flower_lists_our_workers_queues_and_tasks_by_name(addresses: dict[str, str]) -> None:
@@ -92,7 +92,7 @@ def test_flower_lists_our_workers_queues_and_tasks_by_name(addresses: dict[str, 
 
 def test_flowers_task_list_shows_job_and_stage(addresses: dict[str, str]) -> None:
     with Api(addresses["web"]) as api:
-        job_id = api.submit("file:none.mp4", force=True)["job_id"]
+        job_id = api.submit("file:demo_chat.json", force=True)["job_id"]
 
     def listed() -> list[dict[str, Any]]:
         tasks = flower(addresses, "/api/tasks?limit=200").values()

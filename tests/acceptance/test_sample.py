@@ -31,7 +31,7 @@ WORDS = jiwer.Compose(
 @pytest.fixture(scope="module")
 def events(api: Api) -> list[dict[str, Any]]:
     """The whole stream of one job on the sample."""
-    job = api.submit("file:demo.mp4", chat_url="file:demo_chat.json", force=True)
+    job = api.submit("file:demo.mp4", chat_url="file:demo_chat.json", metadata={"episode": "42"}, force=True)
     return list(api.events(job["job_id"]))
 
 
@@ -54,6 +54,12 @@ def test_the_job_completes_with_a_clip_for_each_highlight(job: dict[str, Any], r
     assert job["status"] == "completed", job["error"]
     assert job["progress"]["percentage"] == 100
     assert job["results"]["clips"] == len(results["highlights"]) > 0
+
+
+def test_metadata_comes_back_everywhere(
+    job: dict[str, Any], results: dict[str, Any], events: list[dict[str, Any]]
+) -> None:
+    assert {one["metadata"]["episode"] for one in (job, results, *events)} == {"42"}
 
 
 def test_the_stream_tells_every_stage_in_order_and_never_goes_back(events: list[dict[str, Any]]) -> None:

@@ -187,3 +187,31 @@ def test_every_service_shows_a_closed_breaker(deployment: Deployment, job: dict[
     breakers = deployment.api.http.get("/api/v1/reliability").json()["breakers"]
 
     assert {figures.get("state", "closed") for figures in breakers.values()} <= {"closed"}
+
+
+def test_a_removed_job_is_gone_from_bucket_and_rows(deployment: Deployment, job: dict[str, Any]) -> None:
+    submitted = deployment.api.submit(f"https://www.twitch.tv/videos/{VOD}", options={"video": "none", "highlights": 2})
+    done = deployment.api.wait(submitted["job_id"], seconds=180)
+    row_of(deployment, done)
+    assert any(done["job_id"] in name for name in objects(deployment.gcs, BUCKET))
+
+    answer = deployment.api.http.delete(f"/api/v1/analysis/{done['job_id']}")
+
+    assert answer.status_code == 204
+    assert not any(done["job_id"] in name for name in objects(deployment.gcs, BUCKET))
+    wait_until(lambda: all(row.get("jobId") != done["job_id"] for row in deployment.convex.rows()), seconds=30)
+    assert any(row.get("jobId") == job["job_id"] for row in deployment.convex.rows())
+
+
+def test_a_ping_tries_the_receiver_from_where_webhooks_are_sent(deployment: Deployment, job: dict[str, Any]) -> None:
+    before = len(deployment.receiver.received)
+
+    answer = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": deployment.receiver.url()})
+    refused = deployment.api.http.post("/api/v1/webhooks/ping", json={"callback_url": "https://10.0.0.1/hook"})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, 204)
+    Description(deployment.api.http).check_answer("/api/v1/webhooks/ping", answer)
+    (ping,) = [body for body in deployment.receiver.verified(SECRET)[before:] if body["type"] == "ping"]
+    assert ping["data"] == {}
+    assert answer.json()["id"] in {request.headers["webhook-id"] for request in deployment.receiver.received}
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["callback_url"])

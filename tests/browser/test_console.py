@@ -122,7 +122,7 @@ def test_parts_of_the_form_are_those_of_the_job(page: Page, api: Api) -> None:
     page.get_by_label("Further parts").fill(" file:demo.mp4\n\nfile:missing part.mp4\n")
     page.get_by_role("button", name="Analyze").click()
 
-    expect(page.locator("#job-problem")).to_contain_text("missing part.mp4", timeout=PATIENCE_MS)
+    expect(page.locator(".field-problem")).to_contain_text("missing part.mp4", timeout=PATIENCE_MS)
     assert sent[0]["options"]["join"] == ["file:demo.mp4", "file:missing part.mp4"]
     assert (sent[0]["options"]["clips"], sent[0]["options"]["video"]) == (False, "none")
 

@@ -5,9 +5,10 @@ import sys
 import time
 
 from klipstream_client import Client
-from klipstream_client.api.analysis import get_analysis, get_analysis_status, list_analyses, submit_analysis
+from klipstream_client.api.analysis import get_analysis, get_analysis_status, submit_analysis
 from klipstream_client.api.feedback import edit_highlight
 from klipstream_client.api.files import export_highlights, get_file, get_manifest, get_results
+from klipstream_client.api.lists import list_analyses
 from klipstream_client.models import (
     ErrorCode,
     ExportHighlightsFormat,

@@ -24,6 +24,8 @@ NO_LIMITS = {
     "RATE_LIMIT_READ": "100000/minute",
     "MAX_ACTIVE_JOBS_PER_KEY": "1000",
 }
+# Files that submissions of the tests name; nobody reads them.
+MEDIA = [*(f"{name}.mp4" for name in ("demo", "other", *"abcdefgh", *range(100))), "chat.txt", "chat.json"]
 GUNICORN = ("gunicorn", "-c", "web/gunicorn.conf.py", "web:app")
 SETTING_NAMES = {name.upper() for name in Settings.__dataclass_fields__}
 
@@ -52,6 +54,9 @@ def running_web(data_dir: Path, redis_url: str, *, server: Sequence[str] = GUNIC
     wanted = {"DATA_DIR": str(data_dir), "REDIS_URL": redis_url, "PORT": str(port), **NO_LIMITS, **variables}
     url = f"http://127.0.0.1:{port}"
     data_dir.mkdir(parents=True, exist_ok=True)
+    if media := variables.get("LOCAL_MEDIA_DIR"):
+        for name in MEDIA:
+            (Path(media) / name).touch()
     with (data_dir / "web.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *(part.format(port=port) for part in server)],

@@ -150,6 +150,32 @@ def test_low_jobs_get_every_fifth_admission_while_normal_ones_wait(store: JobSto
     assert all("low" in admitted[start : start + LOW_EVERY] for start in range(0, 20, LOW_EVERY))
 
 
+def test_the_place_in_the_queue_is_the_order_of_admission(store: JobStore) -> None:
+    numbers = iter(range(100))
+    ids = [
+        submit(store, next(numbers), owner) for owner, count in (("ann", 7), ("bob", 2), ("", 4)) for _ in range(count)
+    ]
+    ids.append(submit(store, next(numbers), "bob"))
+
+    ahead = store.admission.ahead_of([store.get(job_id) for job_id in ids])
+
+    say_alive(store.redis, worker="w", queues=list(STAGE_QUEUES), children=PLENTY)
+    assert sorted(ids, key=lambda job_id: ahead[job_id] or 0) == store.admission.admit(limit=PLENTY)
+    assert sorted(ahead.values(), key=lambda count: count or 0) == list(range(14))
+    assert set(store.admission.ahead_of([store.get(job_id) for job_id in ids]).values()) == {None}
+
+
+def test_the_place_in_the_queue_counts_the_other_priority_in(store: JobStore) -> None:
+    normal = [submit(store, number, "ann") for number in range(10)]
+    low = [submit(store, number, "bob", "low") for number in range(10, 13)]
+
+    ahead = store.admission.ahead_of([store.get(job_id) for job_id in (*normal, *low)])
+
+    say_alive(store.redis, worker="w", queues=list(STAGE_QUEUES), children=PLENTY)
+    order = store.admission.admit(limit=PLENTY)
+    assert [ahead[job_id] for job_id in order] == list(range(13))
+
+
 def test_low_jobs_do_not_wait_when_there_is_nothing_else(store: JobStore) -> None:
     job_id = submit(store, 1, priority="low")
 

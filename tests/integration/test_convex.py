@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ConnectionFailed, ExternalServiceError
-from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex, type_errors
+from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from workers.delivery.convex import ConvexClient, FunctionFailed, ValidatorRefused
 
 
@@ -55,10 +55,6 @@ FAILURE = {
     "isRetryable": True,
     "processingCompletedAt": 5_000.0,
 }
-
-
-def test_the_functions_pass_the_type_checker() -> None:
-    assert type_errors() == ""
 
 
 def test_the_old_names_work_as_the_frontend_calls_them(peer: ConvexPeer) -> None:

@@ -26,7 +26,7 @@ from workers.download.graphql import Graphql
 from workers.download.hls import Addresses, FetchSettings, SegmentFetcher
 from workers.download.http import send
 from workers.download.playlist import Resource, Segment
-from workers.download.resolver import Resolver
+from workers.download.resolver import Resolver, TwitchAccess
 from workers.download.spool import Spool
 
 TOTAL_S = 1.0
@@ -48,7 +48,7 @@ def convex(server: SlowServer, _folder: Path) -> None:
 
 
 def webhook(server: SlowServer, _folder: Path) -> None:
-    sender = WebhookSender(SECRET, private_hosts=frozenset({server.address}), timeout_s=TOTAL_S)
+    sender = WebhookSender((SECRET,), private_hosts=frozenset({server.address}), timeout_s=TOTAL_S)
     answer = sender.post(server.url, event_id="msg_1", body="{}")
     assert (answer.status, answer.error) == (None, str(NetworkTimeout().detail))
     raise NetworkTimeout
@@ -63,7 +63,7 @@ def graphql(server: SlowServer, _folder: Path) -> None:
 def usher(server: SlowServer, _folder: Path) -> None:
     with canned(http_answer(200, TOKEN), hangs_up=True) as tokens:
         hosts = {"gql.twitch.tv": tokens, "usher.ttvnw.net": server.url}
-        Resolver("42", client_id="id", host_map=hosts, max_hours=1, retry=ONCE).renditions()
+        Resolver("42", TwitchAccess(client_id="id", host_map=hosts, max_hours=1, retry=ONCE)).renditions()
 
 
 def playlist(server: SlowServer, _folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_an_answer_that_is_too_long_is_refused(ask: Ask, error: type[KlipError],
 
 def test_no_more_of_a_receivers_answer_is_read_than_is_shown() -> None:
     with slow_server(HEADERS, "pour") as server:
-        sender = WebhookSender(SECRET, private_hosts=frozenset({server.address}))
+        sender = WebhookSender((SECRET,), private_hosts=frozenset({server.address}))
         answer = sender.post(server.url, event_id="msg_1", body="{}")
 
         assert answer.status == 200

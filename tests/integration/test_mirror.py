@@ -255,7 +255,7 @@ def test_after_a_day_of_failures_it_is_given_up_and_told(
         run_sweep(store, sender)
 
     assert "mirror_given_up" in [entry["event"] for entry in logs]
-    assert not store.redis.exists(keys.MIRROR_DUE, *outbox.mirror_keys("job1"))
+    assert not store.redis.exists(keys.MIRROR_DUE, keys.mirror_states("job1"), keys.mirror_failing("job1"))
 
 
 def test_a_refusal_is_told_once_with_the_field_and_not_tried_again(
@@ -315,6 +315,34 @@ def test_a_removed_job_leaves_nothing_behind(store: JobStore, sender: MirrorSend
     run_sweep(store, sender)
 
     assert store.redis.keys("klip:mirror:*") == []
+
+
+def test_the_row_of_a_job_that_its_owner_removed_goes_too(
+    store: JobStore, sender: MirrorSender, peer: ConvexPeer
+) -> None:
+    start(store, 1)
+    start(store, 2)
+    run_sweep(store, sender)
+    assert len(peer.rows()) == 2
+
+    store.delete(store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop"), tell_mirror=True)
+    run_sweep(store, sender)
+
+    assert [row["jobId"] for row in peer.rows()] == ["job2"]
+    assert store.redis.keys("klip:mirror:*job1*") == []
+
+
+def test_a_deployment_that_can_not_remove_keeps_the_row_and_nothing_is_due(
+    store: JobStore, sender: MirrorSender, peer: ConvexPeer
+) -> None:
+    peer.reset(deployed="before")
+    start(store)
+    run_sweep(store, sender)
+
+    store.delete(store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop"), tell_mirror=True)
+    run_sweep(store, sender)
+
+    assert not store.redis.exists(keys.MIRROR_DUE)
 
 
 def test_without_a_mirror_nothing_is_kept_for_it(store: JobStore) -> None:

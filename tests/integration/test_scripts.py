@@ -78,7 +78,7 @@ def change(
         10,
         2_000,
     ]
-    arguments += ["status", event, "record", *LIMITS, "me", 0, "same", "", "", ""]
+    arguments += ["status", event, "record", *LIMITS, "me", 0, "same", "", "", "", 0]
     return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES], arguments))
 
 
@@ -179,6 +179,44 @@ def test_settle_leaves_what_is_newer_due(store: JobStore, sent: int, more_states
     Script(store.redis, "settle")(["job:a", "due", "states"], ["a", sent, 10_000, 2_000])
 
     assert store.redis.zscore("due", "a") == due
+
+
+@pytest.mark.parametrize(("more_states", "due"), [(0, None), (1, 10_000)])
+def test_settle_leaves_the_last_state_of_a_removed_job_due(store: JobStore, more_states: int, due: int | None) -> None:
+    store.redis.zadd("due", {"a": 1})
+    for _ in range(more_states):
+        store.redis.rpush("states", "x")
+
+    Script(store.redis, "settle")(["job:a", "due", "states"], ["a", 5, 10_000, 2_000])
+
+    assert store.redis.zscore("due", "a") == due
+
+
+def test_create_takes_a_key_whose_job_is_gone_for_a_new_one(store: JobStore) -> None:
+    create(store, "a", body_hash="h")
+    store.redis.delete("job:a", "running")
+
+    assert create(store, "b", body_hash="h") == ["created", "b"]
+    assert store.redis.get("idem") == "h b"
+
+
+def test_forget_leaves_the_last_state_for_the_mirror_only(store: JobStore) -> None:
+    forget, names = Script(store.redis, "forget"), ["job:a", "events", "due", "states", "failing"]
+    names += ["hooks:due", "hooks", "edits", "index"]
+    assert forget(names, [5, "a", "", 60]) == "gone"
+    store.redis.set("job:a", json.dumps({"seq": 5}))
+    store.redis.hset("hooks", "e", "x")
+    store.redis.zadd("hooks:due", {"a/e": 1, "b/e": 1})
+    store.redis.zadd("index", {"a": 1, "b": 1})
+    store.redis.rpush("states", "older")
+    assert forget(names, [4, "a", "last", 60]) == "conflict"
+
+    assert forget(names, [5, "a", "last", 60]) == "ok"
+
+    assert sorted(str(key) for key in store.redis.keys("*")) == ["due", "hooks:due", "index", "states"]
+    assert store.redis.lrange("states", 0, -1) == ["last"]
+    assert store.redis.zrange("hooks:due", 0, -1) == ["b/e"]
+    assert store.redis.zrange("index", 0, -1) == ["b"]
 
 
 @pytest.mark.parametrize(("next_ms", "due"), [("", None), (9_000, 9_000)])

@@ -261,6 +261,22 @@ def test_a_cancelled_job_stops_its_work_within_seconds_and_keeps_what_it_finishe
 
 
 @pytest.mark.usefixtures("pools")
+def test_the_files_of_a_job_removed_while_its_worker_stops_go_once_it_has(
+    store: JobStore, environment: dict[str, str], data_dir: Path
+) -> None:
+    job_id = submit(store, environment, transcribe=["work"])
+    wait_until(lambda: store.get(job_id).stage_progress.get("transcribe", 0) > 0, seconds=20)
+    cancelled = store.change(job_id, partial(jobs.cancel, now=utc_now()))
+
+    code = f"from tasks.pipeline import remove_files; remove_files({job_id!r})"
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, timeout=30)
+    store.delete(cancelled)
+
+    wait_until(lambda: not (data_dir / "artifacts" / job_id).exists(), seconds=20)
+    wait_until(lambda: not (data_dir / "work" / job_id).exists(), seconds=5)
+
+
+@pytest.mark.usefixtures("pools")
 def test_a_cancelled_job_is_retried_from_what_it_had_finished(store: JobStore, environment: dict[str, str]) -> None:
     job_id = submit(store, environment, transcribe=["work"])
     wait_until(lambda: store.get(job_id).stage_progress.get("transcribe", 0) > 0, seconds=20)

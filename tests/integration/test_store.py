@@ -1,7 +1,6 @@
 """Jobs in a real Valkey."""
 
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -13,7 +12,7 @@ from shared.jobs import Job, Options, StageHeld, utc_now
 from shared.redis.keys import CHANNEL, PREFIX, TURNS
 from shared.redis.store import LEASE_MS, JobStore
 from shared.representations import Progress
-from shared.stages import STAGES, JobStatus
+from shared.stages import STAGES
 
 
 def new_job(number: int = 1, *, owner: str = "", fingerprint: str | None = None) -> Job:
@@ -209,37 +208,6 @@ def test_no_report_of_many_writers_is_lost_and_the_events_have_no_gap(store: Job
     assert store.get("job1").seq == held.seq + 20
     assert store.get("job1").percentage == 30
     assert store.redis.xlen(f"{PREFIX}events:job1") == 22
-
-
-def test_lists_are_newest_first_page_by_page_and_filtered(store: JobStore) -> None:
-    for number in range(1, 8):
-        store.create(new_job(number), max_active=50)
-    cancel(store, "job3")
-
-    first = store.page("", limit=3)
-    second = store.page("", limit=3, cursor=first.next_cursor)
-    third = store.page("", limit=3, cursor=second.next_cursor)
-
-    assert [job.job_id for page in (first, second, third) for job in page.jobs] == [f"job{n}" for n in range(7, 0, -1)]
-    assert third.next_cursor is None
-    assert [job.job_id for job in store.page("", status=JobStatus.CANCELLED).jobs] == ["job3"]
-    assert len(store.page("", video_id="a.mp4", status=JobStatus.QUEUED).jobs) == 6
-    assert store.page("somebody else").jobs == []
-
-
-def test_jobs_of_the_same_millisecond_are_all_listed_once(store: JobStore) -> None:
-    for number in range(1, 8):
-        store.create(replace(new_job(number), created_at="2026-11-22T10:00:00.000Z"), max_active=50)
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = store.page("", limit=2, cursor=cursor)
-        seen += [job.job_id for job in page.jobs]
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-
-    assert sorted(seen) == [f"job{n}" for n in range(1, 8)]
 
 
 def test_only_finished_jobs_can_be_forgotten_and_nothing_of_them_stays(store: JobStore) -> None:

@@ -1,5 +1,6 @@
 """Keys and rate limits."""
 
+import hashlib
 import subprocess
 import sys
 import time
@@ -8,12 +9,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from environs import Env
 from flask.testing import FlaskClient
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
-from shared.settings import Settings
+from shared.redis.keys import TOKEN_SECRET
+from shared.settings import Settings, read_settings
 from tests.conftest import SettingsMaker, running_valkey
+from tests.described import Description
 from tests.integration.conftest import Web, running_web, used
+from tests.integration.test_web_files import complete, keep
 from web import create_app
+from web.job_token import LIFE_S
 
 KEYS = "ann:key-of-ann,bob:key-of-bob"
 
@@ -84,26 +91,50 @@ def test_what_is_not_the_api_needs_no_key(ann: Web, path: str) -> None:
     assert httpx.get(ann.url + path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", ""),
-        ("GET", "/status"),
-        ("GET", "/stream"),
-        ("GET", "/results"),
-        ("GET", "/files/manifest.json"),
-        ("GET", "/export/csv"),
-        ("DELETE", ""),
-        ("POST", "/retry"),
-    ],
-)
-def test_the_job_of_another_key_does_not_exist(ann: Web, bob: httpx.Client, method: str, path: str) -> None:
-    job_id = ann.submit()
+# What stands in an address besides the job, and the bodies of those that need one.
+IN_ADDRESSES: dict[str, str | int] = {
+    "name": "manifest.json",
+    "form": "csv",
+    "format": "csv",
+    "rank": 1,
+    "delivery_id": "msg_1",
+}
+BODIES: dict[str, dict[str, object]] = {"feedback.edit": {"verdict": "good"}}
 
-    answer = bob.request(method, f"/api/v1/analysis/{job_id}{path}")
 
-    assert (answer.status_code, answer.json()["code"]) == (404, "JOB_NOT_FOUND")
-    assert ann.store.get(job_id).status == "queued"
+def calls_about_a_job() -> list[tuple[str, str, str]]:
+    """Endpoint, method and address of every route that names a job; `JOB` stands for its id."""
+    app = create_app(read_settings(Env()))
+    calls = []
+    addresses = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        if "job_id" in rule.arguments:
+            values = {name: IN_ADDRESSES[name] for name in rule.arguments - {"job_id"}}
+            path = addresses.build(rule.endpoint, {"job_id": "JOB", **values})
+            methods = (rule.methods or set()) - {"OPTIONS", "HEAD"}
+            calls += [(rule.endpoint, method, path) for method in sorted(methods)]
+    return sorted(set(calls))
+
+
+@pytest.mark.parametrize(("endpoint", "method", "path"), calls_about_a_job())
+def test_the_job_of_another_key_does_not_exist(
+    ann: Web, bob: httpx.Client, endpoint: str, method: str, path: str
+) -> None:
+    for is_finished in (False, True):
+        job_id = ann.submit()
+        if is_finished:
+            complete(ann, job_id)
+
+        answer = bob.request(method, path.replace("JOB", job_id), json=BODIES.get(endpoint))
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "JOB_NOT_FOUND")
+        assert ann.store.get(job_id).status == ("completed" if is_finished else "queued")
+
+
+def test_every_address_below_a_job_is_looked_at() -> None:
+    assert {"analysis.remove", "stream.stream", "files.file", "tokens.make", "deliveries.deliveries"} <= {
+        endpoint for endpoint, _, _ in calls_about_a_job()
+    }
 
 
 def test_each_key_has_its_own_jobs_and_idempotency_keys(ann: Web, bob: httpx.Client) -> None:
@@ -125,6 +156,97 @@ def test_streams_and_files_take_the_key_as_a_parameter_and_nothing_else_does(ann
     assert httpx.get(f"{job}/files/manifest.json", params=key).status_code == 200
     assert httpx.get(f"{job}/stream", params={"access_token": "key-of-bob"}).status_code == 404
     assert [httpx.get(job + part, params=key).status_code for part in ("", "/status", "/results")] == [401] * 3
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+READABLE = ("/stream", "/results", "/files/manifest.json", "/export/csv", "/deliveries")
+
+
+def token_for(web: Web, job_id: str) -> dict[str, str]:
+    answer = web.http.post(f"/api/v1/analysis/{job_id}/tokens")
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    Description(web.http).check_answer("/api/v1/analysis/{job_id}/tokens", answer)
+    return {"access_token": answer.json()["token"]}
+
+
+def test_a_token_reads_its_job_and_nothing_else(ann: Web, tmp_path: Path) -> None:
+    job_id, other = ann.submit("file:a.mp4"), ann.submit("file:b.mp4")
+    for made in (job_id, other):
+        keep(ann, made, tmp_path)
+        complete(ann, made)
+    token = token_for(ann, job_id)
+    job = f"{ann.url}/api/v1/analysis/{job_id}"
+
+    assert [httpx.get(job + part, params=token).status_code for part in READABLE] == [200] * 5
+    assert httpx.get(f"{ann.url}{ann.http.post(f'{job}/tokens').json()['results_url']}").status_code == 200
+    assert [httpx.get(job + part).status_code for part in READABLE] == [401] * 5
+    elsewhere = f"{ann.url}/api/v1/analysis/{other}"
+    assert [httpx.get(elsewhere + part, params=token).status_code for part in READABLE] == [401] * 5
+    changes = [
+        ("DELETE", ""),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+        ("POST", "/tokens"),
+        ("GET", ""),
+        ("GET", "/status"),
+    ]
+    assert {httpx.request(method, job + part, params=token).status_code for method, part in changes} == {401}
+    as_key = {"Authorization": f"Bearer {token['access_token']}"}
+    assert httpx.get(f"{job}/results", headers=as_key).status_code == 401
+
+
+def test_a_token_ends_after_a_quarter_of_an_hour_and_can_not_be_forged(ann: Web, tmp_path: Path) -> None:
+    job_id = ann.submit()
+    keep(ann, job_id, tmp_path)
+    complete(ann, job_id)
+    results = f"{ann.url}/api/v1/analysis/{job_id}/results"
+    token = token_for(ann, job_id)["access_token"]
+    secret = str(ann.store.redis.get(TOKEN_SECRET))
+    grant = [job_id, "ann"]
+
+    def status(forged: str) -> int:
+        return httpx.get(results, params={"access_token": forged}).status_code
+
+    def signed(at: float, key: str = secret) -> str:
+        class Signer(TimestampSigner):
+            def get_timestamp(self) -> int:
+                return int(at)
+
+        options = {"digest_method": hashlib.sha256}
+        serializer = URLSafeTimedSerializer(key, salt="klipstream.job-token", signer=Signer, signer_kwargs=options)
+        return str(serializer.dumps(grant))
+
+    assert status(token) == status(signed(time.time() - LIFE_S + 60)) == 200
+    assert status(signed(time.time() - LIFE_S - 5)) == 401
+    assert status(signed(time.time(), "guessed")) == 401
+    assert status(token[:-3] + "AAA") == status("x" * 3000) == status("") == 401
+
+
+def test_a_token_is_good_at_every_web_process_and_only_while_its_owner_has_a_key(
+    ann: Web, keyed_server: tuple[str, Path], valkey_url: str, tmp_path: Path
+) -> None:
+    job_id = ann.submit()
+    keep(ann, job_id, tmp_path)
+    complete(ann, job_id)
+    token = token_for(ann, job_id)
+    path = f"/api/v1/analysis/{job_id}/results"
+
+    with running_web(keyed_server[1], valkey_url, API_KEYS=KEYS) as url:
+        assert httpx.get(url + path, params=token).status_code == 200
+    with running_web(keyed_server[1], valkey_url, API_KEYS="bob:key-of-bob") as url:
+        assert httpx.get(url + path, params=token).status_code == 401
+
+
+def test_the_token_of_a_removed_job_finds_nothing(ann: Web) -> None:
+    job_id = ann.submit()
+    complete(ann, job_id)
+    token = token_for(ann, job_id)
+    ann.http.delete(f"/api/v1/analysis/{job_id}")
+
+    assert httpx.get(f"{ann.url}/api/v1/analysis/{job_id}/results", params=token).status_code == 404
 
 
 def test_keys_never_reach_the_log(ann: Web, keyed_server: tuple[str, Path]) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 from shared import jobs
 from shared.jobs import utc_now
+from tests.described import Description
 from tests.integration.conftest import Web
 from tests.integration.test_store import new_job
 from tests.peers.receiver import running_receiver
@@ -32,7 +33,7 @@ def test_the_list_shows_each_try_and_not_the_job(web: Web) -> None:
         receiver.answers = [500]
         web.store.create(replace(new_job(), callback_url=receiver.url()), max_active=1)
         web.store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop")
-        sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address}))
+        sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address}))
         delivery = WebhookDelivery(web.store, sender, public_url="https://klip.example")
         delivery.sweep()
 
@@ -41,3 +42,9 @@ def test_the_list_shows_each_try_and_not_the_job(web: Web) -> None:
     assert [one["status"] for one in shown["tries"]] == [500]
     assert shown["next_try_at"] > shown["created_at"]
     assert "job" not in shown
+
+    replay = web.http.post(f"/api/v1/analysis/job1/deliveries/{shown['id']}/replay")
+    assert (replay.status_code, replay.json()["state"]) == (202, "pending")
+    Description(web.http).check_answer("/api/v1/analysis/{job_id}/deliveries/{delivery_id}/replay", replay)
+    unknown = web.http.post("/api/v1/analysis/job1/deliveries/msg_x/replay")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "NOT_FOUND")

@@ -11,6 +11,7 @@ from shared import jobs
 from shared.errors import UnsupportedFormat
 from shared.jobs import utc_now
 from shared.stages import STAGES
+from tests.described import Description
 from tests.integration.conftest import Web
 
 MANY = httpx.Limits(max_connections=200)
@@ -120,6 +121,26 @@ def test_a_crowd_waits_and_is_answered(web: Web) -> None:
     assert set(answers) == {200}
 
 
+def test_a_job_shows_what_was_submitted(web: Web) -> None:
+    body: dict[str, Any] = {
+        "url": "file:demo.mp4",
+        "chat_url": "file:chat.txt",
+        "metadata": {"episode": "42", "Ort": "Köln"},
+        "options": {"highlights": 3, "join": ["file:b.mp4"], "clips": "vertical"},
+    }
+
+    job = post(web, body).json()
+
+    assert {name: job[name] for name in ("url", "chat_url", "metadata")} == {
+        name: body[name] for name in ("url", "chat_url", "metadata")
+    }
+    assert job["options"].items() >= body["options"].items()
+    assert job["callback_url"] is None
+    again = post(web, {**body, "options": job["options"]})
+    assert (again.status_code, again.json()["job_id"]) == (200, job["job_id"])
+    Description(web.http).check("Job", job)
+
+
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
@@ -164,12 +185,45 @@ def test_a_list_can_be_narrowed(web: Web) -> None:
     failed, waiting = web.submit("file:a.mp4"), web.submit("file:b.mp4")
     fail(web, failed)
 
-    def listed(**params: str) -> list[str]:
+    def listed(**params: str | list[str]) -> list[str]:
         return [job["job_id"] for job in web.http.get("/api/v1/jobs", params=params).json()["jobs"]]
 
     assert listed(status="failed") == [failed]
     assert listed(video_id="file:b.mp4") == [waiting]
     assert listed(video_id="file:b.mp4", status="failed") == []
+    assert listed(status="failed,queued", sort="created_at") == [failed, waiting]
+    assert listed(status=["failed", "queued"]) == [waiting, failed]
+    assert listed(source="local", q="A.MP") == [failed]
+    marked = web.submit("file:c.mp4", metadata={"team": "clips", "episode": "4:2"})
+    assert listed(metadata=["team:clips", "episode:4:2"]) == [marked]
+    assert listed(metadata="team:clips", channel="nobody") == []
+    moment = web.http.get(f"/api/v1/analysis/{waiting}").json()["created_at"]
+    assert listed(created_after=moment, q="b.mp4") == [waiting]
+    assert listed(created_before=moment, q="b.mp4") == []
+    page = web.http.get("/api/v1/jobs", params={"status": "queued", "limit": 1})
+    assert page.json()["total"] == 2
+    Description(web.http).check_answer("/api/v1/jobs", page)
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"status": "failed,slow"}, "status"),
+        ({"source": "youtube"}, "source"),
+        ({"metadata": "team"}, "metadata"),
+        ({"metadata": ":x"}, "metadata"),
+        ({"metadata": ["a:b"] * 21}, "metadata"),
+        ({"created_after": "yesterday"}, "created_after"),
+        ({"sort": "name"}, "sort"),
+        ({"q": ""}, "q"),
+        ({"limit": 101}, "limit"),
+    ],
+)
+def test_a_wrong_filter_is_named(web: Web, params: dict[str, Any], field: str) -> None:
+    answer = web.http.get("/api/v1/jobs", params=params)
+
+    assert answer.status_code == 422
+    assert [name.partition(".")[0] for name in answer.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("cursor", ["x", "1", "-", "²-a", "9" * 90 + "-x" * 10, "0-"])
@@ -188,8 +242,8 @@ def test_a_cursor_that_is_none_of_ours_is_refused_or_harmless(web: Web, cursor: 
 def test_a_cancelled_job_stays_cancelled_and_its_files_are_asked_to_go(web: Web) -> None:
     job_id = web.submit()
 
-    answer = web.http.delete(f"/api/v1/analysis/{job_id}")
-    again = web.http.delete(f"/api/v1/analysis/{job_id}")
+    answer = web.http.post(f"/api/v1/analysis/{job_id}/cancel")
+    again = web.http.post(f"/api/v1/analysis/{job_id}/cancel")
 
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
     assert answer.json()["error"]["code"] == "CANCELLED"
@@ -230,6 +284,27 @@ def test_a_job_for_which_there_is_no_room_yet_waits_before_the_queue(web: Web) -
         web.http.delete(f"/api/v1/analysis/{job_id}")
 
     assert web.http.get("/api/v1/queues").json()["queues"]["download"]["waiting"] == 5
+
+
+def test_a_waiting_job_says_what_it_waits_for_and_its_place(web: Web) -> None:
+    ids = [web.submit(f"file:{number}.mp4") for number in range(6)]
+    path = f"/api/v1/analysis/{ids[-1]}"
+
+    waits = [web.http.get(f"/api/v1/analysis/{job_id}").json()["progress"]["waiting"] for job_id in ids]
+    status = web.http.get(f"{path}/status")
+    for job_id in ids[2:5]:
+        web.http.post(f"/api/v1/analysis/{job_id}/cancel")
+    moved = web.http.get(f"{path}/status", headers={"If-None-Match": status.headers["ETag"]})
+
+    assert [(one["reason"], one["position"]) for one in waits] == [
+        *[("worker", None)] * 2,
+        *[("turn", place) for place in (1, 2, 3, 4)],
+    ]
+    assert status.json()["progress"]["waiting"] == waits[-1]
+    assert (moved.status_code, moved.json()["progress"]["waiting"]["position"]) == (200, 1)
+    listed = {job["job_id"]: job["progress"]["waiting"] for job in web.http.get("/api/v1/jobs").json()["jobs"]}
+    assert listed[ids[-1]]["text"] == "Waiting, next in turn"
+    Description(web.http).check("Job", web.http.get(path).json())
 
 
 def test_a_failed_job_shows_its_error_with_stage_and_attempt(web: Web) -> None:

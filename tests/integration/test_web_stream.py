@@ -75,7 +75,7 @@ def test_every_event_carries_the_documented_members(web: Web, job_id: str, worke
         story += rest(events)
 
     data = [event.json() for event in story]
-    wanted = {"event", "job_id", "status", "progress", "timestamp", "connection_id", "update_count"}
+    wanted = {"event", "job_id", "status", "progress", "metadata", "timestamp", "connection_id", "update_count"}
     assert all(set(each) >= wanted for each in data)
     assert [each["event"] for each in data] == kinds(story)
     assert {each["job_id"] for each in data} == {job_id}
@@ -84,6 +84,15 @@ def test_every_event_carries_the_documented_members(web: Web, job_id: str, worke
     assert all(event.id for event in story)
     assert data[-2]["error"]["code"] == "UNSUPPORTED_FORMAT"
     assert story[0].retry == 3000
+
+
+def test_a_stream_begins_with_the_place_in_the_queue(web: Web) -> None:
+    ids = [web.submit(f"file:{number}.mp4") for number in range(5)]
+
+    with followed(web, ids[-1]) as events:
+        begins = [next(events).json(), next(events).json()]
+
+    assert [event["progress"]["waiting"]["position"] for event in begins] == [3, 3]
 
 
 def test_the_stream_is_one_that_browsers_and_proxies_pass_on(web: Web, job_id: str) -> None:

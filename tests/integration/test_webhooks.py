@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+import svix
+from standardwebhooks import Webhook
 
 from shared import jobs
-from shared.errors import WorkerLost
+from shared.errors import JobConflict, WorkerLost
 from shared.jobs import Job, utc_now
 from shared.records import Results
 from shared.redis import keys, outbox
@@ -36,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def delivery(store: JobStore, receiver: Receiver) -> WebhookDelivery:
-    sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address}))
+    sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address}))
     return WebhookDelivery(store, sender, public_url=PUBLIC)
 
 
@@ -116,6 +118,68 @@ def test_a_job_without_a_callback_tells_nobody(store: JobStore) -> None:
 
     assert not store.redis.exists(keys.WEBHOOKS_DUE)
     assert outbox.deliveries(store.redis, "job1") == []
+
+
+def test_only_what_was_asked_for_is_told(store: JobStore, receiver: Receiver, delivery: WebhookDelivery) -> None:
+    job = replace(new_job(), callback_url=receiver.url(), callback_events=("job.cancelled",), metadata={"a": "b"})
+    store.create(job, max_active=1)
+    claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="w", now=utc_now())
+    store.change("job1", claim, lease="take")
+    cancel(store)
+    run_sweep(store, delivery)
+
+    (body,) = receiver.verified(SECRET)
+    assert (body["type"], body["data"]["metadata"], body["data"]["callback_events"]) == (
+        "job.cancelled",
+        {"a": "b"},
+        ["job.cancelled"],
+    )
+
+
+def test_while_a_secret_changes_both_receivers_can_verify(store: JobStore, receiver: Receiver) -> None:
+    secrets = (SECRET, "whsec_" + "B" * 32)
+    sender = WebhookSender(secrets, private_hosts=frozenset({receiver.address}))
+    start(store, receiver)
+    WebhookDelivery(store, sender, public_url=PUBLIC).sweep()
+
+    (request,) = receiver.received
+    for secret in secrets:
+        assert Webhook(secret).verify(request.body, request.headers)["type"] == "job.started"
+        svix.Webhook(secret).verify(request.body, request.headers)
+    with pytest.raises(svix.WebhookVerificationError):
+        svix.Webhook("whsec_" + "C" * 32).verify(request.body, request.headers)
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+
+
+@pytest.mark.parametrize("before", [[204], [410], [503] * 10])
+def test_an_event_is_sent_again_by_hand_whatever_came_of_it(
+    store: JobStore, receiver: Receiver, delivery: WebhookDelivery, before: list[int | tuple[int, dict[str, str]] | str]
+) -> None:
+    receiver.answers = list(before)
+    start(store, receiver)
+    while store.redis.zcard(keys.WEBHOOKS_DUE):
+        all_due(store)
+        run_sweep(store, delivery)
+
+    shown = outbox.replay(store.redis, "job1", only(store)["id"])
+    assert (shown["state"], "job" in shown) == ("pending", False)
+    run_sweep(store, delivery)
+
+    first, last = receiver.received[0], receiver.received[-1]
+    assert len(receiver.received) == len(before) + 1
+    assert (first.headers["webhook-id"], first.body) == (last.headers["webhook-id"], last.body)
+    assert (only(store)["state"], len(only(store)["tries"])) == ("delivered", len(before) + 1)
+
+
+def test_an_event_can_not_be_sent_for_ever(store: JobStore, receiver: Receiver, delivery: WebhookDelivery) -> None:
+    start(store, receiver)
+    run_sweep(store, delivery)
+    for _ in range(outbox.MAX_TRIES - 1):
+        outbox.replay(store.redis, "job1", only(store)["id"])
+        run_sweep(store, delivery)
+
+    with pytest.raises(JobConflict):
+        outbox.replay(store.redis, "job1", only(store)["id"])
 
 
 def test_a_failed_try_is_repeated_with_the_same_id_and_body(
@@ -200,7 +264,7 @@ def test_the_address_is_checked_again_at_each_delivery(
 
 def test_a_receiver_that_drips_is_cut_off_in_time(store: JobStore, receiver: Receiver) -> None:
     receiver.answers = ["drip"]
-    sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address}), timeout_s=0.5)
+    sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address}), timeout_s=0.5)
 
     answer = sender.post(receiver.url(), event_id="msg_1", body="{}")
 
@@ -212,7 +276,7 @@ def test_a_receiver_that_hangs_costs_its_own_deliveries_only(store: JobStore, re
     # Given 150 events that are due for a receiver that never answers, and behind them five for one that does
     with running_receiver() as hanging:
         hanging.usual = "hang"
-        sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=1.5)
+        sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=1.5)
         delivery = WebhookDelivery(store, sender, public_url=PUBLIC)
         events = [f"hanging{number}" for number in range(150)] + [f"healthy{number}" for number in range(5)]
         for number, job_id in enumerate(events):
@@ -237,7 +301,7 @@ def test_an_event_that_is_due_again_is_tried_while_another_receiver_hangs(store:
     receiver.answers = [500]
     with running_receiver() as hanging:
         hanging.usual = "hang"
-        sender = WebhookSender(SECRET, private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=4)
+        sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address, hanging.address}), timeout_s=4)
         delivery = WebhookDelivery(store, sender, public_url=PUBLIC)
         start(store, receiver)
         start(store, hanging, job_id="job2")
@@ -261,7 +325,7 @@ def test_a_death_between_post_and_note_delivers_again_under_the_same_id(
             raise SystemExit
 
     start(store, receiver)
-    dying = WebhookDelivery(store, Dies(SECRET, private_hosts=frozenset({receiver.address})), public_url=PUBLIC)
+    dying = WebhookDelivery(store, Dies((SECRET,), private_hosts=frozenset({receiver.address})), public_url=PUBLIC)
     (member,) = store.redis.zrange(keys.WEBHOOKS_DUE, 0, -1)
     with pytest.raises(SystemExit):
         dying.deliver(str(member))

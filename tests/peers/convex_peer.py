@@ -1,7 +1,5 @@
-"""The Convex stand-in of `tests/peers/convex`, for Python tests."""
+"""The Convex stand-in of `tests/peers/convex`, for Python tests. Node comes from a wheel, its packages from npm."""
 
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from typing import Any
 import requests
 
 from tests.conftest import ROOT
-from tests.node import NODE, install
+from tests.node import BIN, install
 from tests.peers.processes import listening
 
 FOLDER = ROOT / "tests" / "peers" / "convex"
@@ -50,19 +48,8 @@ class ConvexPeer:
 
 @contextmanager
 def running_convex() -> Iterator[ConvexPeer]:
-    install(FOLDER)
+    install()
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
-        with listening([NODE, FOLDER / "server.mjs", port_file, DEPLOY_KEY], port_file=port_file) as port:
+        with listening([BIN / "node", FOLDER / "server.mjs", port_file, DEPLOY_KEY], port_file=port_file) as port:
             yield ConvexPeer(port)
-
-
-def type_errors() -> str:
-    """What the TypeScript compiler says about /convex; empty when it is content."""
-    modules = install(FOLDER)
-    with tempfile.TemporaryDirectory() as folder:
-        sources = Path(folder) / "convex"
-        shutil.copytree(ROOT / "convex", sources, ignore=shutil.ignore_patterns("node_modules", "_generated"))
-        (Path(folder) / "node_modules").symlink_to(modules)
-        command: list[str | Path] = [NODE, modules / "typescript" / "bin" / "tsc", "-p", sources]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout

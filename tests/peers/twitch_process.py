@@ -14,6 +14,7 @@ import requests
 from shared.net.retry import RetryPolicy
 from tests.conftest import wait_until
 from tests.peers.twitch import CDN_HOST, WEB_CLIENT
+from workers.download.resolver import TwitchAccess
 from workers.download.twitch import TwitchSource
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,15 +58,11 @@ class TwitchPeer:
 
     def source(self, video_id: str = "42", **options: Any) -> TwitchSource:
         """The real source, pointed here, with short waits between tries."""
-        given = {
-            "client_id": WEB_CLIENT,
-            "host_map": self.host_map,
-            "max_hours": 12,
-            "min_free_bytes": 0,
-            "retry": QUICK,
-            "segment_retry": QUICK,
-        }
-        return TwitchSource(video_id, **{**given, **options})
+        access = TwitchAccess(client_id=WEB_CLIENT, host_map=self.host_map, max_hours=12, retry=QUICK)
+        asked = {name: options.pop(name) for name in TwitchAccess._fields if name in options}
+        return TwitchSource(
+            video_id, access._replace(**asked), **{"min_free_bytes": 0, "segment_retry": QUICK, **options}
+        )
 
 
 @contextmanager

@@ -28,12 +28,18 @@ def test_every_queue_has_a_pool_on_one_machine() -> None:
     assert [queue for queue in QUEUES if not any(f"-Q {queue} " in command for command in commands)] == []
 
 
-def test_the_console_shows_every_stage_by_its_title() -> None:
-    table = re.search(r"const STAGES = \{(.*?)\};", (ROOT / "web/console/console.js").read_text(), re.DOTALL)
+def of_the_console(table: str) -> dict[str, str]:
+    found = re.search(rf"const {table} = \{{(.*?)\}};", (ROOT / "web/console/console.js").read_text(), re.DOTALL)
+    assert found is not None
+    return dict(re.findall(r"(\w+): \"([^\"]+)\"", found[1]))
 
-    assert table is not None
-    titles = dict(re.findall(r"(\w+): \"([^\"]+)\"", table[1]))
-    assert titles == {stage.name: stage.title for stage in STAGES}
+
+def test_the_console_shows_every_stage_by_its_title() -> None:
+    assert of_the_console("STAGES") == {stage.name: stage.title for stage in STAGES}
+
+
+def test_the_console_has_words_for_every_status() -> None:
+    assert of_the_console("STATUS") == {status.value: title_of(status) for status in JobStatus}
 
 
 def test_convex_accepts_the_title_of_every_status() -> None:
@@ -41,3 +47,14 @@ def test_convex_accepts_the_title_of_every_status() -> None:
 
     assert accepted is not None
     assert set(re.findall(r"v\.literal\(\"([^\"]+)\"\)", accepted[1])) == {title_of(status) for status in JobStatus}
+
+
+def test_operators_are_told_of_every_pool_as_it_is_started() -> None:
+    told = (ROOT / "docs/operators.md").read_text()
+    started = [re.search(r"celery -A workers\.app worker -Q \w+ -c \d+", pool.command) for pool in pools()]
+
+    assert [command[0] for command in started if command and f"`{command[0]}`" not in told] == []
+
+
+def test_the_readme_draws_every_stage_in_its_order() -> None:
+    assert " ─▶ ".join(stage.name for stage in STAGES) in (ROOT / "README.md").read_text()

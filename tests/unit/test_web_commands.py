@@ -14,7 +14,7 @@ from web.cli.display import clock, jobs_shown, progress_shown, results_shown
 
 
 def progress(percent: float, stage: str | None = None, done: dict[str, float] | None = None) -> ProgressAnswer:
-    return {"percentage": percent, "current_stage": stage, "stage_progress": done or {}}
+    return {"percentage": percent, "waiting": None, "current_stage": stage, "stage_progress": done or {}}
 
 
 def shown(width: int = 120) -> tuple[Console, StringIO]:

@@ -30,6 +30,19 @@ def submitted(config: Settings, **body: Any) -> Job:
         ({"url": "x" * 3000}, "url"),
         ({"url": "1", "extra": 1}, "extra"),
         ({"url": "1", "chat_url": 1}, "chat_url"),
+        ({"url": "1", "callback_events": ["job.eaten"]}, "callback_events"),
+        ({"url": "1", "callback_events": "job.failed"}, "callback_events"),
+        ({"url": "1", "metadata": None}, "metadata"),
+        ({"url": "1", "metadata": ["a"]}, "metadata"),
+        ({"url": "1", "metadata": {"a": 1}}, "metadata"),
+        ({"url": "1", "metadata": {"a": None}}, "metadata"),
+        ({"url": "1", "metadata": {"": "x"}}, "metadata"),
+        ({"url": "1", "metadata": {"a:b": "x"}}, "metadata"),
+        ({"url": "1", "metadata": {"k" * 41: "x"}}, "metadata"),
+        ({"url": "1", "metadata": {"a": "x" * 501}}, "metadata"),
+        ({"url": "1", "metadata": {"a": "\ud800"}}, "metadata"),
+        ({"url": "1", "metadata": {"a": "\0"}}, "metadata"),
+        ({"url": "1", "metadata": dict.fromkeys(map(str, range(21)), "x")}, "metadata"),
         ({"url": "1", "options": []}, "options"),
         ({"url": "1", "options": None}, "options"),
         ({"url": "1", "options": {"speed": 2}}, "options.speed"),
@@ -86,6 +99,20 @@ def test_what_is_left_out_has_the_documented_defaults(make_settings: SettingsMak
         True,
     )
     assert job.chat_ref is None
+
+
+def test_metadata_of_the_longest_form_is_kept(make_settings: SettingsMaker) -> None:
+    longest = {f"{number:02}" + "ß" * 38: "字" * 500 for number in range(20)}
+
+    job = submitted(make_settings(LOCAL_MEDIA_DIR="/tmp"), metadata=longest)
+
+    assert Job.loads(job.dumps()).metadata == longest
+
+
+def test_metadata_makes_no_other_work_of_it(make_settings: SettingsMaker) -> None:
+    config = make_settings(LOCAL_MEDIA_DIR="/tmp")
+
+    assert submitted(config, metadata={"a": "1"}).fingerprint == submitted(config).fingerprint
 
 
 @pytest.mark.parametrize("seconds", [0, -45, 45.25, 86_400, -86_400])

@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 
+class WaitingAnswer(TypedDict):
+    """What a job waits for."""
+
+    reason: str
+    text: str
+
+
 class ProgressAnswer(TypedDict):
     """How far a job is. Percentages 0-100."""
 
     percentage: float
     current_stage: str | None
+    waiting: WaitingAnswer | None
     stage_progress: dict[str, float]
 
 

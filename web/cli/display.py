@@ -44,7 +44,9 @@ class _Bars:
             self._progress.update(task, completed=percent)
             if percent >= 100:
                 self._progress.stop_task(task)
-        self._progress.update(self._total, completed=at["percentage"])
+        waiting = at.get("waiting")
+        title = waiting["text"] if waiting else "Total"
+        self._progress.update(self._total, completed=at["percentage"], description=f"[bold]{title}")
 
 
 class _Lines:
@@ -53,8 +55,11 @@ class _Lines:
         self._status = ""
 
     def __call__(self, event: EventAnswer) -> None:
-        if event["status"] != self._status:
-            self._status = event["status"]
+        waiting = event["progress"].get("waiting")
+        # Between two stages a job waits for a worker for a moment; that is no news.
+        status = waiting["text"] if waiting and waiting["reason"] != "worker" else event["status"]
+        if status != self._status:
+            self._status = status
             self._console.print(f"{event['progress']['percentage']:5.1f} %  {self._status}", highlight=False)
 
 

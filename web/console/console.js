@@ -21,10 +21,25 @@ const STATUS = {
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 const RECONNECT_MS = 3000;
 
-const $ = (id) => document.getElementById(id);
+/**
+ * The element of the page with this id. Throws where there is none of that kind.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+function $(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`The page has no such element: ${id}`);
+  return /** @type {T} */ (element);
+}
+
+/** @type {string | null} */
 let jobId = null;
+/** @type {EventSource | null} */
 let source = null;
-let reconnect = null;
+/** @type {number | undefined} */
+let reconnect;
 let lastEventId = "";
 
 // --- small things ---------------------------------------------------------------------------------------------------
@@ -67,7 +82,11 @@ async function call(path, options = {}) {
   try {
     response = await fetch(path, { ...options, headers });
   } catch {
-    throw new Problem({ code: "UNREACHABLE", detail: "The server does not answer.", suggested_action: "Try again in a moment." });
+    throw new Problem({
+      code: "UNREACHABLE",
+      detail: "The server does not answer.",
+      suggested_action: "Try again in a moment.",
+    });
   }
   const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
   if (response.status === 401) $("key-form").hidden = false;
@@ -78,7 +97,9 @@ async function call(path, options = {}) {
 function showProblem(place, members) {
   place.replaceChildren();
   if (!members) return;
-  const fields = Object.entries(members.errors ?? {}).map(([field, reasons]) => make("li", {}, `${field}: ${reasons.join(" ")}`));
+  const fields = Object.entries(members.errors ?? {}).map(([field, reasons]) =>
+    make("li", {}, `${field}: ${reasons.join(" ")}`),
+  );
   place.append(
     make(
       "div",
@@ -87,7 +108,12 @@ function showProblem(place, members) {
       fields.length ? make("ul", {}, ...fields) : null,
       members.suggested_action ? make("p", {}, members.suggested_action) : null,
       members.support_reference
-        ? make("p", { className: "soft" }, make("a", { href: `/docs/errors#${members.code}` }, members.code), ` · ${members.support_reference}`)
+        ? make(
+            "p",
+            { className: "soft" },
+            make("a", { href: `/docs/errors#${members.code}` }, members.code),
+            ` · ${members.support_reference}`,
+          )
         : null,
     ),
   );
@@ -105,7 +131,7 @@ function showFieldProblems(errors) {
     field.removeAttribute("aria-errormessage");
   }
   for (const [name, reasons] of Object.entries(errors)) {
-    const field = document.querySelector(`#submit-form [name="${CSS.escape(name.split(".").pop())}"]`);
+    const field = document.querySelector(`#submit-form [name="${CSS.escape(name.slice(name.lastIndexOf(".") + 1))}"]`);
     if (!field) continue;
     const told = make("span", { className: "field-problem", id: `${field.id}-problem` }, reasons.join(" "));
     field.setAttribute("aria-invalid", "true");
@@ -117,26 +143,30 @@ function showFieldProblems(errors) {
 
 async function submit(event) {
   event.preventDefault();
-  const form = new FormData($("submit-form"));
+  const form = new FormData($("submit-form", HTMLFormElement));
+  const text = (name) => String(form.get(name) ?? "").trim();
   const clips = form.get("clips");
   const body = {
-    url: form.get("url").trim(),
+    url: text("url"),
     options: {
       highlights: Number(form.get("highlights")),
-      language: form.get("language").trim() || "en",
+      language: text("language") || "en",
       video: form.get("video"),
       clips: clips === "vertical" ? clips : clips === "true",
       learn: form.get("learn") === "true",
       priority: form.get("priority"),
       chat_offset_seconds: Number(form.get("chat_offset_seconds")),
-      join: form.get("join").split(/\r?\n/).map((name) => name.trim()).filter(Boolean),
+      join: text("join")
+        .split(/\r?\n/)
+        .map((name) => name.trim())
+        .filter(Boolean),
     },
   };
   if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
   if (form.get("audio_track")) body.options.audio_track = Number(form.get("audio_track"));
-  const chat = form.get("chat_url").trim();
+  const chat = text("chat_url");
   if (chat) body.chat_url = chat;
-  $("submit").disabled = true;
+  $("submit", HTMLButtonElement).disabled = true;
   showFieldProblems({});
   showProblem($("submit-problem"), null);
   try {
@@ -152,7 +182,7 @@ async function submit(event) {
     showFieldProblems(members.error_type === "invalid_video_url" ? { url: [members.detail] } : (members.errors ?? {}));
     showProblem($("submit-problem"), members);
   } finally {
-    $("submit").disabled = false;
+    $("submit", HTMLButtonElement).disabled = false;
   }
 }
 
@@ -197,8 +227,9 @@ function showProgress({ status, progress }) {
   const percent = progress.percentage.toFixed(progress.percentage % 1 ? 1 : 0);
   const eta = progress.estimated_completion_seconds;
   const rest = eta === null || TERMINAL.has(status) ? "" : `, about ${clock(eta)} left`;
-  $("job-status").textContent = TERMINAL.has(status) ? STATUS[status] : `${STATUS[status] ?? status}: ${percent} %${rest}`;
-  $("total").value = progress.percentage;
+  const doing = progress.waiting?.text ?? STATUS[status] ?? status;
+  $("job-status").textContent = TERMINAL.has(status) ? doing : `${doing}: ${percent} %${rest}`;
+  $("total", HTMLProgressElement).value = progress.percentage;
   $("cancel").hidden = TERMINAL.has(status);
   $("retry").hidden = status !== "failed" && status !== "cancelled";
   $("stages").replaceChildren(
@@ -243,6 +274,7 @@ async function finished(job) {
 
 async function change(path, method) {
   const id = jobId;
+  if (id === null) return;
   try {
     await call(`${API}/analysis/${encodeURIComponent(id)}${path}`, { method });
     open(id, { push: false });
@@ -256,13 +288,15 @@ async function change(path, method) {
 function showResults(results) {
   $("warnings").replaceChildren(...(results.warnings ?? []).map((text) => make("p", { className: "warning" }, text)));
   const timeline = results.files["timeline.svg"];
-  $("timeline").hidden = !timeline;
+  const image = $("timeline", HTMLImageElement);
+  image.hidden = !timeline;
   if (timeline) {
-    $("timeline").src = withKey(timeline);
-    $("timeline").alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
+    image.src = withKey(timeline);
+    image.alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
   }
   $("highlight-list").replaceChildren(...results.highlights.map(highlightItem));
-  if (!results.highlights.length) $("highlight-list").append(make("li", { className: "card" }, "No highlights were found."));
+  if (!results.highlights.length)
+    $("highlight-list").append(make("li", { className: "card" }, "No highlights were found."));
   showFiles(results);
   $("results").hidden = false;
 }
@@ -283,7 +317,12 @@ function highlightItem(highlight) {
     reasons.length ? make("ul", {}, ...reasons) : null,
     highlight.transcript ? make("blockquote", {}, highlight.transcript) : null,
     highlight.chat_sample?.length
-      ? make("p", { className: "chat" }, make("span", { className: "unseen" }, "Chat: "), ...highlight.chat_sample.map((line) => make("span", { className: "tag" }, line)))
+      ? make(
+          "p",
+          { className: "chat" },
+          make("span", { className: "unseen" }, "Chat: "),
+          ...highlight.chat_sample.map((line) => make("span", { className: "tag" }, line)),
+        )
       : null,
     watch ? make("p", {}, make("a", { href: watch, rel: "noreferrer" }, "Watch on the site")) : null,
   );
@@ -301,14 +340,26 @@ function player(highlight) {
     ariaLabel: `Clip ${highlight.rank}: ${highlight.title ?? "highlight"}`,
   });
   if (highlight.thumbnail_url) video.poster = withKey(highlight.thumbnail_url);
-  return make("div", {}, video, make("p", { className: "soft" }, make("a", { href: withKey(highlight.clip_url), download: "" }, "Download the clip")));
+  return make(
+    "div",
+    {},
+    video,
+    make(
+      "p",
+      { className: "soft" },
+      make("a", { href: withKey(highlight.clip_url), download: "" }, "Download the clip"),
+    ),
+  );
 }
 
 function showFiles(results) {
   const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
-  $("exports").replaceChildren("For editors and players: ", ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]));
+  $("exports").replaceChildren(
+    "For editors and players: ",
+    ...exports.flatMap((file) => [link(file, file[0].split("/").pop()), " "]),
+  );
   $("files").replaceChildren(...files.map((file) => make("li", {}, link(file))));
 }
 
@@ -333,7 +384,12 @@ function jobItem(job) {
   });
   if (job.job_id === jobId) link.setAttribute("aria-current", "true");
   const when = make("time", { dateTime: job.created_at, className: "soft" }, new Date(job.created_at).toLocaleString());
-  return make("li", {}, link, make("span", {}, make("span", { className: "tag" }, STATUS[job.status] ?? job.status), " ", when));
+  return make(
+    "li",
+    {},
+    link,
+    make("span", {}, make("span", { className: "tag" }, STATUS[job.status] ?? job.status), " ", when),
+  );
 }
 
 // --- beginning ------------------------------------------------------------------------------------------------------
@@ -341,11 +397,11 @@ function jobItem(job) {
 const asked = () => new URLSearchParams(location.search).get("job");
 
 $("submit-form").addEventListener("submit", submit);
-$("cancel").addEventListener("click", () => change("", "DELETE"));
+$("cancel").addEventListener("click", () => change("/cancel", "POST"));
 $("retry").addEventListener("click", () => change("/retry", "POST"));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("key", $("key").value);
+  sessionStorage.setItem("key", $("key", HTMLInputElement).value);
   $("key-form").hidden = true;
   open(jobId ?? asked(), { push: false });
 });

@@ -1,6 +1,6 @@
 // Swagger UI on our own description; nothing is asked of any other host.
 SwaggerUIBundle({
-  url: document.currentScript.dataset.spec,
+  url: document.currentScript?.dataset.spec,
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,

@@ -72,6 +72,9 @@ class MirrorSender:
             try:
                 self._send_whole(job)
             except FunctionMissing as missing:
+                if job.is_removed:
+                    self._tell_once(str(missing), "mirror_keeps_removed", deploy="convex/*.ts: npx convex deploy")
+                    return
                 self._only_old_until = monotonic() + ASK_AGAIN_S
                 self._tell_once(str(missing), "mirror_has_old_functions_only", deploy="convex/*.ts: npx convex deploy")
             else:
@@ -80,7 +83,7 @@ class MirrorSender:
             self._call(update)
 
     def _send_whole(self, job: Job) -> None:
-        completed = job.status is JobStatus.COMPLETED
+        completed = job.status is JobStatus.COMPLETED and not job.is_removed
         # Who sees the job completed finds its files; a row that is not there yet gets them after.
         written = completed and self._call(urls_of(job, self._public_url))
         self._call(update_of(job))

@@ -3,10 +3,11 @@
 from time import monotonic
 
 from shared.artifacts.store import ArtifactStore
-from shared.errors import JobNotFound, StorageServiceError
+from shared.errors import JobConflict, JobNotFound, StorageServiceError
 from shared.jobs import Job, Refused, give_up_files, moved, utc_now
 from shared.log import logger
 from shared.redis.store import JobStore
+from shared.removal import remove_job
 
 WORK_FOR_S = 300.0  # the rest waits for the next run
 BATCH = 100
@@ -33,18 +34,13 @@ def remove_old_jobs(store: JobStore, artifacts: ArtifactStore, *, days: float) -
 
 
 def _remove(store: JobStore, artifacts: ArtifactStore, job: Job, cutoff: str) -> bool:
-    with store.held(job.job_id) as here:
-        if not here:
-            return False
-        try:
-            newest = store.get(job.job_id)
-        except JobNotFound:
-            return True
-        if newest.finished_at is None or newest.finished_at >= cutoff:
-            return False
-        artifacts.delete(job.job_id)
-        store.delete(newest)
-    return True
+    def is_old(newest: Job) -> bool:
+        return newest.finished_at is not None and newest.finished_at < cutoff
+
+    try:
+        return remove_job(store, artifacts, job.job_id, may_go=is_old, tell_mirror=False)
+    except JobConflict:
+        return False
 
 
 def remove_cancelled(store: JobStore, artifacts: ArtifactStore, *, keep_minutes: float) -> int:

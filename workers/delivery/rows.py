@@ -17,6 +17,8 @@ class Update(NamedTuple):
 
 def update_of(job: Job) -> Update:
     """The mutation that brings the job's row up to this state."""
+    if job.is_removed:
+        return Update("video:removeJob", {"jobId": job.job_id})
     args = _snapshot(job)
     if job.finished_at is not None:
         args["processingCompletedAt"] = _ms(job.finished_at)
@@ -33,7 +35,12 @@ def urls_of(job: Job, base_url: str) -> Update:
 
 
 def updates_before(job: Job, base_url: str) -> tuple[Update, ...]:
-    """The same for a deployment that has only the functions the frontend had before: status and addresses."""
+    """The same for a deployment that has only the functions the frontend had before: status and addresses.
+
+    They can't take anything away, so a removed job leaves its row as it was.
+    """
+    if job.is_removed:
+        return ()
     status = Update("video:updateStatusByTwitchId", {"twitchId": _twitch_id(job), "status": title_of(job.status)})
     # Who sees the job completed finds its files.
     return (Update("video:updateUrls", _urls(job, base_url)), status) if job.results else (status,)

@@ -51,6 +51,11 @@ def payload(event: str, job: Job, *, created_at: str, base_url: str) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
+def ping_payload(now: str) -> str:
+    """The body of an event that only tries the receiver."""
+    return json.dumps({"type": "ping", "timestamp": now, "data": {}}, separators=(",", ":"))
+
+
 def _absolute(results: Results, base_url: str) -> dict[str, object]:
     return {
         name: base_url + value if isinstance(value, str) and value.startswith(API) else value
@@ -61,11 +66,13 @@ def _absolute(results: Results, base_url: str) -> dict[str, object]:
 class WebhookSender:
     """Posts to one receiver at a time in each thread.
 
-    private_hosts: `host:port` that may be private and plain http.
+    secrets: each signs.  private_hosts: `host:port` that may be private and plain http.
     """
 
-    def __init__(self, secret: str, *, private_hosts: frozenset[str], timeout_s: float = TIMEOUT_S) -> None:
-        self._signer = Webhook(secret)
+    def __init__(
+        self, secrets: tuple[str, ...], *, private_hosts: frozenset[str], timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._signers = [Webhook(secret) for secret in secrets]
         self._egress = Egress(allowed=any_host, private=private_hosts)
         self._limits = AnswerLimits(connect_s=timeout_s, silence_s=timeout_s, headers_s=timeout_s, total_s=timeout_s)
 
@@ -98,7 +105,8 @@ class WebhookSender:
             "User-Agent": "KlipStream-Webhooks",
             "webhook-id": event_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(event_id, now, body),
+            # A receiver takes any that it knows: so a secret can be changed without an event lost.
+            "webhook-signature": " ".join(signer.sign(event_id, now, body) for signer in self._signers),
         }
 
 

@@ -55,7 +55,7 @@ class WebhookDelivery:
             if record is None or record["state"] != "pending":
                 self._redis.zrem(keys.WEBHOOKS_DUE, member)
                 return
-            if self._is_gone(job_id, record["url"]):
+            if not record.get("by_hand") and self._is_gone(job_id, record["url"]):
                 self._keep(member, {**record, "state": "gone"}, None)
             else:
                 self._try(member, record)
@@ -80,15 +80,14 @@ class WebhookDelivery:
                 "error": answer.error,
             }
         )
-        state = _state_after(answer, len(record["tries"]))
-        next_ms = began + _wait_ms(answer, len(record["tries"])) if state == "pending" else None
+        tries = len(record["tries"]) - record.get("tries_before", 0)
+        state = _state_after(answer, tries)
+        next_ms = began + _wait_ms(answer, tries) if state == "pending" else None
         self._keep(member, {**record, "state": state}, next_ms)
         about = {"job_id": member.partition("/")[0], "webhook": record["type"], "status": answer.status}
         log.info("webhook_tried", state=state, error=answer.error, **about)
 
     def _keep(self, member: str, record: outbox.Delivery, next_ms: int | None) -> None:
-        if next_ms is None:
-            record.pop("job", None)
         record["next_try_at"] = None if next_ms is None else iso_of_ms(next_ms)
         job_id, _, event_id = member.partition("/")
         arguments = [event_id, json.dumps(record), member, "" if next_ms is None else next_ms]

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -42,6 +43,8 @@ MAX_HOST = 253
 NOBODYS = "Twitch lets nobody play this video; it is private or has been deleted."
 # In the order Twitch prefers for sources of more than 1080 lines or less than 6 Mbit/s; without, they are not listed.
 CODECS = ["av1", "h265", "h264"]
+# Short: the worker waits with it, and what goes on for longer is the stage's to wait for. Long enough for one timeout.
+REQUEST_RETRY = replace(EXTERNAL, within_s=20)
 T = TypeVar("T")
 
 
@@ -61,33 +64,36 @@ def is_twitch_host(host: str) -> bool:
     return host.endswith(VIDEO_SITES)
 
 
-class Resolver:
-    """Finds the playlists of one VOD; keeps the session that all but streamlink's own requests are made with.
+class TwitchAccess(NamedTuple):
+    """How Twitch is asked for a VOD.
 
-    portrait: renditions higher than wide come first.  calls: what each request goes through, such as circuit breakers.
+    host_map: addresses to go to in place of hosts.  max_hours: longer VODs are refused.  portrait: renditions higher
+    than wide come first.  retry: for playlists and GraphQL.  calls: what each request goes through, such as circuit
+    breakers.
     """
 
-    def __init__(
-        self,
-        video_id: str,
-        *,
-        client_id: str,
-        host_map: Mapping[str, str],
-        max_hours: float,
-        portrait: bool = False,
-        retry: RetryPolicy = EXTERNAL,
-        calls: Calls = all_unguarded,
-    ) -> None:
+    client_id: str
+    host_map: Mapping[str, str]
+    max_hours: float
+    portrait: bool = False
+    retry: RetryPolicy = REQUEST_RETRY
+    calls: Calls = all_unguarded
+
+
+class Resolver:
+    """Finds the playlists of one VOD; keeps the session that all but streamlink's own requests are made with."""
+
+    def __init__(self, video_id: str, access: TwitchAccess) -> None:
         self._video_id = video_id
-        self._client_id = client_id
-        self._max_s = max_hours * 3600
-        self._portrait = portrait
-        self._retry = retry
-        self._calls = calls
+        self._client_id = access.client_id
+        self._max_s = access.max_hours * 3600
+        self._portrait = access.portrait
+        self._retry = access.retry
+        self._calls = access.calls
         self._answers: list[_Answer] = []
         self._not_asked: KlipError | None = None
         self._resolve_until = 0.0
-        egress = Egress(allowed=lambda host: is_twitch_host(host) or host in host_map, host_map=host_map)
+        egress = Egress(allowed=lambda host: is_twitch_host(host) or host in access.host_map, host_map=access.host_map)
         self._streamlink = Streamlink({"no-plugin-cache": True, "http-timeout": STREAMLINK_TIMEOUT_S})
         # streamlink takes its requests' answers apart itself, so theirs are looked at one by one, as they pass.
         adapter = _Adapter(self._call_of_streamlink, egress=egress)

@@ -1,30 +1,26 @@
 """Twitch VODs. Nothing a user typed gets here but the video's number; every address is made by us or by Twitch."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.errors import ChatUnavailable, VideoNotFound, VideoNotReady, VideoSizeExceeded
-from shared.net.retry import EXTERNAL, RetryPolicy, call_with_retry
+from shared.net.retry import RetryPolicy, call_with_retry
 from shared.progress import Progress
 from shared.records import Measured, Video
-from shared.redis.breaker import Calls, all_unguarded
 from workers.download.concurrency import Bounds
 from workers.download.file_name import file_name
 from workers.download.graphql import Graphql, Metadata, metadata_of
 from workers.download.hls import LIMITS, FetchSettings
 from workers.download.hls_recording import HlsRecording
 from workers.download.http import RETRIED
-from workers.download.resolver import Resolver
+from workers.download.resolver import Resolver, TwitchAccess
 from workers.download.sources import ChatSummary, Part
 from workers.download.vod_chat import ChatSettings, fetch_chat
 from workers.media.audio_track import Sound
 from workers.media.sound_choice import check_track
 
-# Short: the worker waits with it, and what goes on for longer is the stage's to wait for. Long enough for one timeout.
-REQUEST_RETRY = replace(EXTERNAL, within_s=20)
 SEGMENT_RETRY = RetryPolicy(attempts=8, base_s=0.5, cap_s=4, within_s=10)
 _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4s))")
 
@@ -32,47 +28,31 @@ _SEGMENT_NAME = re.compile(r"(?P<stem>[^/]+?)(?:-unmuted)?(?P<ext>\.(?:ts|mp4|m4
 class TwitchSource:
     """One VOD.
 
-    max_hours: longer ones are refused.  audio_track: None, or 1, the only one.  portrait: renditions higher than wide
-    come first.  segments_at_once: at most.  chat_ranges: pages of chat
-    fetched together.  min_free_bytes: of disk, to be left.  retry: for playlists and GraphQL;
-    segment_retry: for segments.  read_timeout_s: between two bytes of a segment.  calls: what each request goes
-    through, such as circuit breakers.
+    audio_track: None, or 1, the only one.  segments_at_once: at most.  chat_ranges: pages of chat fetched together.
+    min_free_bytes: of disk, to be left.  segment_retry: for segments.  read_timeout_s: between two bytes of a segment.
     """
 
     def __init__(
         self,
         video_id: str,
+        access: TwitchAccess,
         *,
-        client_id: str,
-        host_map: Mapping[str, str],
-        max_hours: float,
         audio_track: int | None = None,
-        portrait: bool = False,
         segments_at_once: int = 16,
         chat_ranges: int = 4,
         min_free_bytes: int = 1 << 30,
-        retry: RetryPolicy = REQUEST_RETRY,
         segment_retry: RetryPolicy = SEGMENT_RETRY,
         read_timeout_s: float = 15.0,
-        calls: Calls = all_unguarded,
     ) -> None:
         if not (video_id.isascii() and video_id.isdigit()):
             raise ValueError("A VOD is named by its number.")
         self._id = video_id
-        self._max_hours = max_hours
+        self._max_hours = access.max_hours
         self._audio_track = audio_track
-        self._retry = retry
-        self._chat_settings = ChatSettings(ranges=chat_ranges, retry=retry)
-        self._resolver = Resolver(
-            video_id,
-            client_id=client_id,
-            host_map=host_map,
-            max_hours=max_hours,
-            portrait=portrait,
-            retry=retry,
-            calls=calls,
-        )
-        self._graphql = Graphql(self._resolver.session, client_id=client_id, calls=calls)
+        self._retry = access.retry
+        self._chat_settings = ChatSettings(ranges=chat_ranges, retry=access.retry)
+        self._resolver = Resolver(video_id, access)
+        self._graphql = Graphql(self._resolver.session, client_id=access.client_id, calls=access.calls)
         self._recording = HlsRecording(
             self._resolver.session,
             self._resolver.load,

@@ -1,4 +1,4 @@
--- Accept a job, or find the one that the request means; all of it or nothing.
+-- Accept a job, or find the one that the request means; all of it or nothing. A key whose job was removed is free.
 -- KEYS: idempotency key, running job of the same work, the owner's active jobs, all active jobs, job, events,
 --   the four of tell.lua, the ten of place.lua, then every index that the job belongs to.
 -- ARGV: hash of the body ('' without an Idempotency-Key), 'force' or '', seconds that an Idempotency-Key lives, most
@@ -17,7 +17,10 @@ local function remember(found)
 end
 
 local seen = body_hash ~= '' and redis.call('GET', idempotency)
-if seen then return {'seen', seen} end
+if seen then
+  local of_seen = string.sub(job_key, 1, -#id - 1) .. string.match(seen, ' (.*)$')
+  if redis.call('EXISTS', of_seen) == 1 then return {'seen', seen} end
+end
 local same = force == '' and redis.call('GET', running)
 if same then
   remember(same)

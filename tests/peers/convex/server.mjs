@@ -9,18 +9,12 @@
  * of /convex, or only those that the frontend had before: ./before), `POST /_control {"fault": "503" | "hang" | "drop" | "garbage" | "hide" |
  * null, "times": N}` ("hide" words errors as a production deployment does).
  */
-import { registerHooks } from "node:module";
-import { createServer } from "node:http";
 import { renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { makeFunctionReference } from "convex/server";
+import { convexToJson, jsonToConvex } from "convex/values";
+import { convexTest } from "convex-test";
 
-// The functions lie outside this folder, their packages inside.
-registerHooks({
-  resolve: (name, context, next) =>
-    next(name, /^[a-z]/.test(name) ? { ...context, parentURL: import.meta.url } : context),
-});
-const { convexTest } = await import("convex-test");
-const { makeFunctionReference } = await import("convex/server");
-const { convexToJson, jsonToConvex } = await import("convex/values");
 const deployments = {
   now: [await import("../../../convex/schema.ts"), () => import("../../../convex/video.ts")],
   before: [await import("./before/schema.ts"), () => import("./before/video.ts")],
