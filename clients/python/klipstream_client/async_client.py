@@ -120,6 +120,10 @@ class AsyncClient:
         """The highlights for an editor, a player or a spreadsheet."""
         return await self._run(calls.export(job_id, form))
 
+    def file_url(self, job_id: str, name: str) -> str:
+        """Where a file of the job is; without the key."""
+        return f"{self.base_url}{calls.file_path(job_id, name)}"
+
     async def edit_highlight(self, job_id: str, rank: int, edit: HighlightEdit) -> Highlight:
         """Judge a highlight, name it, move its borders: the highlight as it is shown from now on."""
         return await self._run(calls.edit_highlight(job_id, rank, edit))

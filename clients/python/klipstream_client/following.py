@@ -133,12 +133,10 @@ class Following:
         self._check_patience(error)
 
     def _told(self, event: Event) -> Event | None:
-        if event.is_last:
-            self.is_over = True
-        elif event.status in TERMINAL:  # how a job that has ended is introduced
+        # A job that has ended is introduced by a progress of its last status.
+        if not event.is_last and (event.status in TERMINAL or (event.status, event.progress) == self._shown):
             return None
-        elif (event.status, event.progress) == self._shown:
-            return None
+        self.is_over = event.is_last
         self._shown = (event.status, event.progress)
         return event
 

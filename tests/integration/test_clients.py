@@ -1,7 +1,8 @@
-"""The Python client, both of its kinds, against a real server that is killed, full, or asks for a key."""
+"""The clients against a real server that is killed, full, or asks for a key: Python, both of its kinds, and Node."""
 
 import hashlib
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +28,10 @@ from clients.python.klipstream_client import (
 )
 from shared.jobs import utc_now
 from shared.stages import STAGES
-from tests.conftest import wait_until
+from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.stream_clients import Worker, kill_worker, raw_stream, read_until
+from tests.peers.convex_peer import BIN
 from tests.peers.flaky import running_proxy
 
 Follow = Callable[[str, str, Callable[[Event], None]], None]
@@ -52,7 +54,17 @@ def follow_async(url: str, job_id: str, tell: Callable[[Event], None]) -> None:
     anyio.run(run)
 
 
-both = pytest.mark.parametrize("follow", [follow_waiting, follow_async])
+def follow_node(url: str, job_id: str, tell: Callable[[Event], None]) -> None:
+    command = [BIN / "node", ROOT / "tests" / "clients" / "follow.mjs", url, job_id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            said = json.loads(line)
+            said["job_id"], said["event_id"] = said.pop("jobId"), said.pop("eventId")
+            tell(Event(**said))
+    assert process.returncode == 0
+
+
+all_clients = pytest.mark.parametrize("follow", [follow_waiting, follow_async, follow_node])
 
 
 class Told:
@@ -96,7 +108,7 @@ def served(tmp_path: Path, valkey_url: str, **variables: str) -> Iterator[Web]:
         yield web
 
 
-@both
+@all_clients
 def test_a_job_is_followed_to_its_end_which_is_told_once(web: Web, follow: Follow) -> None:
     job_id = web.submit()
     told = Told(follow, web.url, job_id)
@@ -111,7 +123,7 @@ def test_a_job_is_followed_to_its_end_which_is_told_once(web: Web, follow: Follo
     assert last.results["highlights"] == 3
 
 
-@both
+@all_clients
 def test_a_job_that_has_ended_is_told_at_once(web: Web, follow: Follow) -> None:
     job_id = web.submit()
     worker = Worker(web, job_id)
@@ -125,7 +137,7 @@ def test_a_job_that_has_ended_is_told_at_once(web: Web, follow: Follow) -> None:
     assert events[-1].error["code"] == "UNSUPPORTED_FORMAT"
 
 
-@both
+@all_clients
 def test_a_server_killed_in_mid_stream_costs_nothing(tmp_path: Path, valkey_url: str, follow: Follow) -> None:
     with served(tmp_path, valkey_url) as web:
         job_id = web.submit()
@@ -146,7 +158,7 @@ def test_a_server_killed_in_mid_stream_costs_nothing(tmp_path: Path, valkey_url:
         check_story(told, "completed")
 
 
-@both
+@all_clients
 def test_a_server_that_was_away_for_a_while_is_found_again(tmp_path: Path, valkey_url: str, follow: Follow) -> None:
     with served(tmp_path, valkey_url) as web:
         job_id, port = web.submit(), web.url.rpartition(":")[2]
@@ -159,7 +171,7 @@ def test_a_server_that_was_away_for_a_while_is_found_again(tmp_path: Path, valke
         check_story(told, "completed")
 
 
-@both
+@all_clients
 def test_a_full_server_is_polled(tmp_path: Path, valkey_url: str, follow: Follow) -> None:
     with served(tmp_path, valkey_url, MAX_STREAMS="1") as web:
         other, job_id = web.submit("file:other.mp4"), web.submit()
