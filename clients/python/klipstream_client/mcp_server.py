@@ -89,7 +89,7 @@ async def _asking(url: str, key: str | None) -> AsyncIterator[AsyncClient]:
 
 def make_server(url: str, *, key: str | None = None, clips_folder: Path | None = None) -> MCPServer[None]:
     """The tools on the KlipStream at `url`. clips_folder: where the tool `clip` keeps what it fetches."""
-    server: MCPServer[None] = MCPServer("KlipStream", instructions=INSTRUCTIONS)
+    server: MCPServer[None] = MCPServer("KlipStream", instructions=INSTRUCTIONS, log_level="WARNING")
     _add_jobs(server, url, key)
     _add_findings(server, url, key, clips_folder)
     return server
@@ -145,7 +145,8 @@ def _add_findings(server: MCPServer[None], url: str, key: str | None, clips_fold
                 raise ToolError(f"The job has no clip {rank}: ask for its highlights.")
             path = None
             if clips_folder is not None:
-                path = str(await client.download(job_id, name, clips_folder / f"{job_id}-{rank:02}.mp4"))
+                target = clips_folder.resolve() / f"{job_id}-{rank:02}.mp4"
+                path = str(await client.download(job_id, name, target))
             return ClipShown(client.file_url(job_id, name), entry["size"], path)
 
 
