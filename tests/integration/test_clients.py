@@ -55,7 +55,7 @@ def follow_async(url: str, job_id: str, tell: Callable[[Event], None]) -> None:
 
 
 def follow_node(url: str, job_id: str, tell: Callable[[Event], None]) -> None:
-    command = [BIN / "node", ROOT / "tests" / "clients" / "follow.mjs", url, job_id]
+    command: list[str | Path] = [BIN / "node", ROOT / "tests" / "clients" / "follow.mjs", url, job_id]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             said = json.loads(line)
