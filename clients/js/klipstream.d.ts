@@ -298,7 +298,10 @@ export interface JobsQuery extends CallOptions {
 /** Whatever this module throws of its own. */
 export class KlipStreamError extends Error {}
 /** There is no server at this address, it went away, or what answers is not KlipStream. */
-export class Unreachable extends KlipStreamError {}
+export class Unreachable extends KlipStreamError {
+  /** Whether the request may have arrived, though no answer came; Node tells when not, browsers don't. */
+  get wasSent(): boolean;
+}
 /** What arrives is not the file that the job's manifest names, or more than the caller takes. */
 export class DamagedDownload extends KlipStreamError {}
 /** A webhook is not from the server, too old, or has been changed. */

@@ -32,7 +32,12 @@ export class KlipStreamError extends Error {
 }
 
 /** There is no server at this address, it went away, or what answers is not KlipStream. */
-export class Unreachable extends KlipStreamError {}
+export class Unreachable extends KlipStreamError {
+  /** Whether the request may have arrived, though no answer came; Node tells when not, browsers don't. */
+  get wasSent() {
+    return this.cause?.cause?.code !== "ECONNREFUSED";
+  }
+}
 
 /** What arrives is not the file that the job's manifest names, or more than the caller takes. */
 export class DamagedDownload extends KlipStreamError {}
@@ -320,8 +325,10 @@ class Course {
     }
     if (error && !(error instanceof Unreachable) && error.name !== "AbortError") throw error;
     this.#checkPatience(error);
-    this.#silences = this.#hasHeard ? 0 : this.#silences + 1;
     this.#waitMs = RECONNECT_MS;
+    // Nobody is there, for a poll neither: what is missed meanwhile the stream tells later.
+    if (error instanceof Unreachable && !error.wasSent) return;
+    this.#silences = this.#hasHeard ? 0 : this.#silences + 1;
     if (this.#silences >= FAILURES_TO_POLL) this.streamAt = Date.now() + STREAM_AGAIN_MS;
   }
 
@@ -360,6 +367,7 @@ class Course {
       if (!FOR_NOW.has(error.status)) throw error;
       this.#waitMs = Math.max(POLL_MS, Math.min((error.retryAfterSeconds ?? 0) * 1000, STREAM_AGAIN_MS));
     } else if (!(error instanceof Unreachable)) throw error;
+    else this.streamAt = 0; // it is not the stream's fault
     this.#checkPatience(error);
   }
 
@@ -492,7 +500,7 @@ function parsed(json) {
 
 /** Which failures are worth another attempt: of a call that may be done twice, or that was refused before it was done. */
 function mayAskAgain(error, isRepeatable) {
-  if (error instanceof Unreachable) return isRepeatable;
+  if (error instanceof Unreachable) return isRepeatable || !error.wasSent;
   if (!(error instanceof ApiError) || !error.retryable || (error.retryAfterSeconds ?? 0) * 1000 > LONGEST_WAIT_MS) return false;
   return isRepeatable ? AGAIN.has(error.status) : error.status === 429;
 }

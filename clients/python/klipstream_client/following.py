@@ -96,8 +96,10 @@ class Following:
             self._stream_at = self._clock() + min(error.retry_after_s or STREAM_AGAIN_S, STREAM_AGAIN_S)
             return
         self._check_patience(error)
-        self._silences = 0 if self._has_heard else self._silences + 1
         self._wait_s = RECONNECT_S
+        if error is not None and not error.was_sent:
+            return  # nobody is there, for a poll neither: what is missed meanwhile the stream tells later
+        self._silences = 0 if self._has_heard else self._silences + 1
         if self._silences >= FAILURES_TO_POLL:
             self._stream_at = self._clock() + STREAM_AGAIN_S
 
@@ -130,6 +132,8 @@ class Following:
             if error.status not in FOR_NOW:
                 raise error
             self._wait_s = max(POLL_S, min(error.retry_after_s or 0.0, STREAM_AGAIN_S))
+        else:
+            self._stream_at = self._clock()  # it is not the stream's fault
         self._check_patience(error)
 
     def _told(self, event: Event) -> Event | None:
