@@ -22,7 +22,7 @@ from workers.download.playlist import Segment
 from workers.media.audio_track import CannotCopy, CopiedTrack, EncodedTrack, Sound, SoundTrack
 from workers.media.demux import mp4_output, picture_of, read_packets, sound_of
 from workers.media.demuxers import open_media
-from workers.media.sample_clock import LONGEST_HOLE_S
+from workers.media.sample_clock import LONGEST_GAP_S
 from workers.media.video_track import PictureTrack, picture_track
 
 JUMP_S = 1.0  # timestamps that leave the playlist's times by more were set anew
@@ -110,7 +110,7 @@ def check_gaps(segments: Sequence[Segment], present: Sequence[int]) -> None:
     for segment in segments:
         gap = 0.0 if segment.number in have else gap + segment.seconds
         longest = max(longest, gap)
-    if not have or missing_s > sum(segment.seconds for segment in segments) / 2 or longest > LONGEST_HOLE_S - 60:
+    if not have or missing_s > sum(segment.seconds for segment in segments) / 2 or longest > LONGEST_GAP_S - 60:
         raise VideoUnavailable("Most of this video, or a long piece of it, is gone from the server.")
 
 

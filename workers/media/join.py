@@ -81,9 +81,9 @@ def _exactly(path: Path, wanted: int, rate: int, layout: str) -> Iterator[Sample
     """So many samples of the sound, in blocks of shape (channels, samples)."""
     at, channels = 0, 1 if layout == "mono" else 2
     for begins, block in _placed(path, rate, layout):
-        for hole in _silence(min(begins, wanted) - at, channels, rate):
-            yield hole
-            at += hole.shape[1]
+        for gap in _silence(min(begins, wanted) - at, channels, rate):
+            yield gap
+            at += gap.shape[1]
         kept = block[:, max(at - begins, 0) : max(wanted - begins, 0)]
         if kept.shape[1]:
             yield kept
