@@ -20,20 +20,20 @@ def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_pieces_are_cut_in_the_silences(beeps: Path) -> None:
-    spans = plan(beeps, piece_s=30)
+def test_chunks_are_cut_in_the_silences(beeps: Path) -> None:
+    spans = plan(beeps, chunk_s=30)
 
     assert [span.start for span in spans] == pytest.approx([0, 24.5, 49.5, 74.5, 99.5], abs=0.3)
     assert spans[-1].end == pytest.approx(120, abs=0.1)
     assert all(earlier.end == later.start for earlier, later in pairwise(spans))
     assert all(span.end - span.start <= 30 for span in spans)
-    assert plan(beeps, piece_s=30) == spans
+    assert plan(beeps, chunk_s=30) == spans
 
 
 def test_constant_sound_is_cut_too(tmp_path: Path) -> None:
     ffmpeg(*tone(), "-t", "100", "-c:a", "aac", tmp_path / "a.m4a")
 
-    spans = plan(tmp_path / "a.m4a", piece_s=30)
+    spans = plan(tmp_path / "a.m4a", chunk_s=30)
 
     assert 4 <= len(spans) <= 5
     assert all(5 < span.end - span.start <= 30 for span in spans)
