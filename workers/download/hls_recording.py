@@ -216,12 +216,12 @@ def _estimate(rendition: Rendition, segments: Sequence[Segment]) -> int:
 
 def _losses(segments: Sequence[Segment], entries: Sequence[Entry]) -> tuple[str, ...]:
     """What the user should know about segments that the server no longer had."""
-    told = []
+    warnings = []
     for kind, saying in (("missing", "are gone from the server and silent here"), ("muted", "were muted by the site")):
         lost = [segments[entry.number].seconds for entry in entries if entry.kind == kind]
         if lost:
-            told.append(f"{len(lost)} of {len(entries)} segments ({sum(lost):.0f} s) {saying}.")
-    return tuple(told)
+            warnings.append(f"{len(lost)} of {len(entries)} segments ({sum(lost):.0f} s) {saying}.")
+    return tuple(warnings)
 
 
 class _SegmentCache:

@@ -113,11 +113,11 @@ class CopiedTrack:
 
     def _length(self, packet: Packet[Stream]) -> int:
         """The packet's samples: containers with coarse clocks round durations, codecs have fixed sizes."""
-        told = (packet.duration or 0) * self._scale
-        if not told:
+        declared = (packet.duration or 0) * self._scale
+        if not declared:
             return self._grain
         tick = max(self._scale, 1.0)
-        return next((size for size in (self._grain, *FRAME_SIZES) if abs(size - told) <= tick), round(told))
+        return next((size for size in (self._grain, *FRAME_SIZES) if abs(size - declared) <= tick), round(declared))
 
     def _silence(self) -> bytes:
         if self._silent is None:

@@ -105,9 +105,9 @@ def _placed(path: Path, rate: int, layout: str) -> Iterator[tuple[int, Samples]]
         resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
         place: int | None = None
         for frame in _frames(source):
-            told = place if frame.time is None else round(frame.time * rate)
-            if place is None or (told is not None and abs(told - place) > JITTER_S * rate):
-                place = told or 0
+            declared = place if frame.time is None else round(frame.time * rate)
+            if place is None or (declared is not None and abs(declared - place) > JITTER_S * rate):
+                place = declared or 0
             frame.pts = None
             for part in resampler.resample(frame):
                 yield place, np.asarray(part.to_ndarray(), np.float32)

@@ -178,11 +178,11 @@ class WhisperTranscriber:
         return background.each(segments), info.language, float(info.duration_after_vad)
 
     def _nothing(self, duration_s: float) -> Transcript:
-        told = (
+        warning = (
             f"The speech does not sound like English, which is all that the speech model {name_of(self._model)} knows, "
             "so no words were written down. Use Deepgram, or set WHISPER_MODEL to a multilingual model."
         )
-        return self._transcript([], None, duration_s, [told])
+        return self._transcript([], None, duration_s, [warning])
 
     def _joined(self, chunks: list[_Chunk], asked: str | None, spoken: str | None, duration_s: float) -> Transcript:
         words = [word for chunk in chunks for word in chunk.words]
@@ -229,7 +229,7 @@ def _thread() -> ThreadPoolExecutor:
 
 
 class _Background:
-    """Runs long native calls in a thread, so that progress is told every second and can stop the work at once."""
+    """Runs long native calls in a thread, so that progress is reported every second and can stop the work at once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -251,7 +251,7 @@ class _Background:
         self._progress(self._done)
 
     def run(self, call: Callable[[], Result]) -> Result:
-        """What `call` returns, the last fraction told again every second until then."""
+        """What `call` returns, the last fraction reported again every second until then."""
         future = self._thread.submit(call)
         self._cancel = future.cancel
         while True:
