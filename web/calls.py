@@ -7,7 +7,7 @@ from flask_smorest import Blueprint
 
 from shared.errors import KlipError
 from shared.files import JSON
-from web.conditional import ETAG, IF_NONE_MATCH, NOT_CHANGED
+from web.conditional import ETAG, IF_NONE_MATCH, NOT_CHANGED, OWN_PARAMETERS
 
 View = TypeVar("View", bound=Callable[..., object])
 OWN_ERRORS = "x-errors"  # where the description of a call has its own errors until `web.openapi` completes it
@@ -46,7 +46,7 @@ def download(media_types: Iterable[str], *, is_text: bool) -> Callable[[View], V
     # A file that is JSON is read as JSON by whoever goes by its type.
     content = {kind: {"schema": {"description": "JSON."} if kind == JSON else schema} for kind in media_types}
     made: Callable[[View], View] = Blueprint.doc(
-        parameters=[RANGE, IF_NONE_MATCH],
+        **{OWN_PARAMETERS: [RANGE, IF_NONE_MATCH]},
         responses={
             200: {"description": "The file.", "headers": ETAG | _DISPOSITION, "content": content},
             206: {"description": "The range asked for.", "headers": ETAG | _CONTENT_RANGE, "content": content},

@@ -15,13 +15,16 @@ IF_NONE_MATCH = {
     "description": "The ETag of an answer before: 304 if nothing has changed.",
     "schema": {"type": "string"},
 }
+# Where a call's description has parameters beside its arguments' until web.openapi completes it: as `parameters` they
+# would be in the place of the arguments.
+OWN_PARAMETERS = "x-parameters"
 View = TypeVar("View", bound=Callable[..., object])
 
 
 def unless_known(view: View) -> View:
     """Describe that the call's answer has an ETag, by which it need not be sent again."""
     described: View = Blueprint.doc(
-        parameters=[IF_NONE_MATCH],
+        **{OWN_PARAMETERS: [IF_NONE_MATCH]},
         responses={200: {"headers": ETAG}, 304: {"description": NOT_CHANGED, "headers": ETAG}},
     )(view)
     return described

@@ -38,6 +38,7 @@ from web.answers import JobEventSchema, ProblemSchema, WebhookSchema
 from web.auth import TOKEN_ENDPOINTS, TOKEN_PARAMETER
 from web.calls import OWN_ERRORS
 from web.choices import Choice
+from web.conditional import OWN_PARAMETERS
 from web.examples import ANSWERS, JOB_ID, REQUESTS, WEBHOOKS, example_problem
 from web.idempotency import HEADER, MAX_KEY, ON_THEIR_OWN
 from web.problems import PROBLEM_JSON
@@ -164,8 +165,11 @@ class Completion(BasePlugin):
             for answer in cast("dict[str, Members]", operation["responses"]).values():
                 _part(answer, "headers").update(HEADERS_OF_API if is_api else {"X-Request-ID": "RequestId"})
                 _show_examples(_part(answer, "content") if "content" in answer else {}, ANSWERS)
+            parameters = [*cast("list[Members]", operation.pop(OWN_PARAMETERS, []))]
             if _is_remembered(rule):
-                cast("list[object]", operation.setdefault("parameters", [])).append(IDEMPOTENCY_KEY)
+                parameters.append(IDEMPOTENCY_KEY)
+            if parameters:
+                cast("list[Members]", operation.setdefault("parameters", [])).extend(parameters)
             if "requestBody" in operation:
                 _show_examples(_part(_part(operation, "requestBody"), "content"), REQUESTS)
             if not is_api:

@@ -9,6 +9,7 @@ from web.dependencies import version
 from web.ops import error_entries
 
 CONSOLE = Path(__file__).resolve().parent / "console"
+CLIENT = Path(__file__).resolve().parent.parent / "clients" / "js"
 LINKS = {
     "console": "/console",
     "docs": "/docs",
@@ -44,6 +45,12 @@ def console() -> Response:
 @pages.get("/console/<any('console.js', 'console.css', 'icon.svg'):name>")
 def console_asset(name: str) -> Response:
     return _console_file(name)
+
+
+@pages.get("/console/klipstream.js")
+def client() -> Response:
+    """The JavaScript client as it is published: the console is a user of it."""
+    return send_from_directory(CLIENT, "klipstream.js", max_age=0)
 
 
 @pages.get("/favicon.ico")

@@ -48,9 +48,9 @@ class FileCache:
             self._unpin(group, path)
             path.unlink(missing_ok=True)
         while True:
-            with self._fresh(path) as fresh:
-                fill(fresh)
-                fresh.replace(path)
+            with self._temporary(path) as temporary:
+                fill(temporary)
+                temporary.replace(path)
             # Another process may have thrown it out again before it was ours.
             if self._pin(group, path):
                 self._shrink()
@@ -74,7 +74,7 @@ class FileCache:
         return self.root / f"{sha256(key.encode()).hexdigest()}-{PurePosixPath(key).name}"
 
     @contextmanager
-    def _fresh(self, path: Path) -> Iterator[Path]:
+    def _temporary(self, path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=TEMPORARY) as folder:
             yield Path(folder) / path.name

@@ -207,8 +207,8 @@ def status_error(status: int, headers: Mapping[str, str], *, service: str) -> Kl
 
 def asked_wait_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that an answer's Retry-After asks for."""
-    told = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-    return parse_retry_after(told)
+    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
+    return parse_retry_after(asked)
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

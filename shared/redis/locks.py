@@ -17,7 +17,7 @@ log = logger("klipstream.locks")
 
 @contextmanager
 def held(client: redis.Redis, key: str, *, life_s: float) -> Iterator[bool]:
-    """Whether nobody else is inside; False is told at once, it does not wait.
+    """Whether nobody else is inside; False is the answer at once, it does not wait.
 
     life_s: how long a holder that died keeps the others out. Raises RedisError when the lock can't be asked for.
     """

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import Api
 from tests.conftest import ROOT
 from tests.node import NODE, install
 
-CLIENTS = ROOT / "tests" / "clients"
+FOLDER = ROOT / "tests" / "generated"
 LIMIT_S = 600
 
 
@@ -33,7 +33,7 @@ def folder(api: Api, tmp_path: Path) -> Path:
     """With the running stack's document, and what users wrote on the clients."""
     (tmp_path / "openapi.json").write_bytes(api.http.get("/openapi.json").raise_for_status().content)
     for name in ("use_client.py", "mypy.ini", "use_client.ts", "tsconfig.json", "package.json"):
-        shutil.copy(CLIENTS / name, tmp_path)
+        shutil.copy(FOLDER / name, tmp_path)
     return tmp_path
 
 
@@ -57,16 +57,16 @@ def check(api: Api, told: str) -> None:
 
 @pytest.mark.timeout(LIMIT_S)
 def test_a_python_client_is_typed_and_works(api: Api, folder: Path) -> None:
-    made = ("--path", "openapi.json", "--meta", "none", "--output-path", "klipstream_client", "--fail-on-warning")
+    made = ("--path", "openapi.json", "--meta", "none", "--output-path", "generated_client", "--fail-on-warning")
     run(["openapi-python-client", "generate", *made], folder)
-    run([sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "use_client.py", "klipstream_client"], folder)
+    run([sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "use_client.py", "generated_client"], folder)
 
     check(api, run([sys.executable, "use_client.py", api.url], folder))
 
 
 @pytest.mark.timeout(LIMIT_S)
 def test_a_typescript_client_is_typed_and_works(api: Api, folder: Path) -> None:
-    modules = install(CLIENTS)
+    modules = install(FOLDER)
     (folder / "node_modules").symlink_to(modules)
     run([NODE, modules / "openapi-typescript" / "bin" / "cli.js", "openapi.json", "-o", "klipstream.d.ts"], folder)
     run([NODE, modules / "typescript" / "bin" / "tsc", "-p", "."], folder)

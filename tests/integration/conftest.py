@@ -49,7 +49,7 @@ class Web:
 @contextmanager
 def running_web(data_dir: Path, redis_url: str, *, server: Sequence[str] = GUNICORN, **variables: str) -> Iterator[str]:
     """gunicorn as the stack runs it, or another server, on a free port; yields its address."""
-    port = free_port()
+    port = int(variables.get("PORT", 0)) or free_port()
     kept = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
     wanted = {"DATA_DIR": str(data_dir), "REDIS_URL": redis_url, "PORT": str(port), **NO_LIMITS, **variables}
     url = f"http://127.0.0.1:{port}"

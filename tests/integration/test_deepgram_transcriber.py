@@ -101,13 +101,13 @@ def transcriber(peer: Peer) -> MakeTranscriber:
 
 
 @pytest.fixture
-def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces of at most 20 s, so that a minute has several."""
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of at most 20 s, so that a minute has several."""
 
-    def in_pieces(audio: Path) -> tuple[Span, ...]:
-        return plan(audio, piece_s=20)
+    def in_chunks(audio: Path) -> tuple[Span, ...]:
+        return plan(audio, chunk_s=20)
 
-    monkeypatch.setattr(deepgram, "plan", in_pieces)
+    monkeypatch.setattr(deepgram, "plan", in_chunks)
 
 
 def hear(transcriber: DeepgramTranscriber, sound: Path, work: Path, *, language: str = "en") -> Transcript:
@@ -149,8 +149,8 @@ def test_auto_asks_deepgram_for_the_language(
     assert "language" not in peer.requests()[0]["query"]
 
 
-@pytest.mark.usefixtures("short_pieces")
-def test_long_sound_goes_up_in_pieces_and_comes_back_at_its_times(
+@pytest.mark.usefixtures("short_chunks")
+def test_long_sound_goes_up_in_chunks_and_comes_back_at_its_times(
     peer: Peer, transcriber: MakeTranscriber, sound: Path, tmp_path: Path
 ) -> None:
     told: list[float] = []
@@ -160,10 +160,10 @@ def test_long_sound_goes_up_in_pieces_and_comes_back_at_its_times(
         sound, language="en", work=tmp_path, progress=told.append
     )
 
-    assert len(peer.requests()) == len(plan(sound, piece_s=20)) >= 3
+    assert len(peer.requests()) == len(plan(sound, chunk_s=20)) >= 3
     assert len({request["sha256"] for request in peer.requests()}) == len(peer.requests())
     assert sum(request["seconds"] for request in peer.requests()) == pytest.approx(60, abs=1)
-    # Every word is in a loud second of the whole, though the peer counted from each piece's start.
+    # Every word is in a loud second of the whole, though the peer counted from each chunk's start.
     loud = [int(word.start + 0.5) % 10 for word in transcript.words]
     assert set(loud) <= set(range(9))
     assert len(transcript.words) == pytest.approx(len(LOUD), abs=4)
@@ -173,26 +173,26 @@ def test_long_sound_goes_up_in_pieces_and_comes_back_at_its_times(
     assert told[-1] == pytest.approx(1.0)
 
 
-@pytest.mark.usefixtures("short_pieces")
+@pytest.mark.usefixtures("short_chunks")
 def test_a_failed_piece_is_the_only_one_sent_again(
     peer: Peer, transcriber: MakeTranscriber, sound: Path, tmp_path: Path
 ) -> None:
     # Given a second request that fails
     undisturbed = hear(transcriber(), sound, tmp_path / "undisturbed")
-    pieces = len(peer.requests())
+    chunks = len(peer.requests())
     peer.reset()
     peer.fault(skip=1, status=503)
     spent: list[float] = []
-    again = transcriber(spend_hours=spent.append, pieces_at_once=pieces)
+    again = transcriber(spend_hours=spent.append, chunks_at_once=chunks)
     with pytest.raises(TranscriptionServiceError):
         hear(again, sound, tmp_path / "work")
 
     # When it is tried again
     transcript = hear(again, sound, tmp_path / "work")
 
-    # Then only that piece went up twice, its hours were counted once, and the words are all there
-    assert len(peer.requests()) == pieces + 1
-    assert len({request["sha256"] for request in peer.requests()}) == pieces
+    # Then only that chunk went up twice, its hours were counted once, and the words are all there
+    assert len(peer.requests()) == chunks + 1
+    assert len({request["sha256"] for request in peer.requests()}) == chunks
     assert sum(spent) == pytest.approx(60 / 3600, abs=1e-3)
     assert transcript == undisturbed
     assert not list((tmp_path / "work").glob("*.m4a"))

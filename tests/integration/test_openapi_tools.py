@@ -12,7 +12,7 @@ from tests.conftest import ROOT, SettingsMaker
 from tests.node import NODE, install
 from web import create_app
 
-CLIENTS = ROOT / "tests" / "clients"
+FOLDER = ROOT / "tests" / "generated"
 ASKS_NOBODY = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}
 
 
@@ -22,8 +22,8 @@ def test_redocly_has_nothing_to_say(make_settings: SettingsMaker, tmp_path: Path
     document = tmp_path / "openapi.json"
     document.write_bytes(client.get("/openapi.json").data)
 
-    program = install(CLIENTS) / "@redocly" / "cli" / "bin" / "cli.js"
-    options: list[str | Path] = ["lint", document, "--config", CLIENTS / "redocly.yaml", "--format", "json"]
+    program = install(FOLDER) / "@redocly" / "cli" / "bin" / "cli.js"
+    options: list[str | Path] = ["lint", document, "--config", FOLDER / "redocly.yaml", "--format", "json"]
     ran = subprocess.run(
         [NODE, program, *options],
         env={**os.environ, **ASKS_NOBODY},

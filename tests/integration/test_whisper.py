@@ -69,8 +69,8 @@ def test_sound_without_speech_gives_no_words_and_no_language(tmp_path: Path, sou
 def test_pieces_are_joined_at_their_times_and_not_heard_twice(
     tmp_path: Path, opening: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given speech in pieces of at most 6 s, the first of them kept by an earlier try that stopped after it
-    monkeypatch.setattr(whisper, "PIECE_S", 6.0)
+    # Given speech in chunks of at most 6 s, the first of them kept by an earlier try that stopped after it
+    monkeypatch.setattr(whisper, "CHUNK_S", 6.0)
     work = tmp_path / "work"
 
     class Stopped(Exception):
@@ -89,9 +89,9 @@ def test_pieces_are_joined_at_their_times_and_not_heard_twice(
     # When it is tried again
     transcript = hear(opening, work)
 
-    # Then that piece was used as it was, and the words are those of an undisturbed run
+    # Then that chunk was used as it was, and the words are those of an undisturbed run
     assert first.stat().st_mtime_ns == written
-    assert len(list(work.glob("piece-*.json"))) == len(plan(opening, piece_s=6)) >= 3
+    assert len(list(work.glob("piece-*.json"))) == len(plan(opening, chunk_s=6)) >= 3
     assert transcript == hear(opening, tmp_path / "undisturbed")
     bridge = next(word for word in transcript.words if word.word.startswith("bridge"))
     assert bridge.start == pytest.approx(8.4, abs=0.6)
@@ -132,10 +132,10 @@ def test_another_language_than_english_gives_a_warning_and_no_invented_words(tmp
 def test_a_long_recording_in_another_language_is_recognised_before_all_of_it_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given Spanish in pieces of at most 20 s
-    monkeypatch.setattr(whisper, "PIECE_S", 20.0)
+    # Given Spanish in chunks of at most 20 s
+    monkeypatch.setattr(whisper, "CHUNK_S", 20.0)
     # When it is transcribed
     transcript = hear(SPANISH, tmp_path)
-    # Then it is told, and no piece was heard
+    # Then it is told, and no chunk was heard
     assert "does not sound like English" in transcript.warnings[0]
     assert not list(tmp_path.glob("piece-*.json"))

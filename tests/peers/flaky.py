@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() == "location":
                 # The session of a resumable upload goes on through here.
                 value = re.sub(r"^https?://[^/]+", self.server.url, value)
-            if name.lower() not in {"content-length", "transfer-encoding", "connection", "content-encoding"}:
+            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

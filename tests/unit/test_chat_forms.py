@@ -86,7 +86,7 @@ def pages(*edges: dict[str, Any]) -> dict[str, Any]:
 TDS = [td(*one) for one in SAID]
 GQLS = [gql(*one) for one in SAID]
 EDGES = [{"cursor": "c", "node": node} for node in GQLS]
-IMAGES = {"thirdParty": [{"id": "1", "data": 'iVBOR\\"w0KGgo' * 100_000}] * 20, "firstParty": [[[{}]]]}
+IMAGES = {"thirdParty": [{"id": "1", "data": 'iVBOR\\"w0KGgo' * 100_000}] * 4, "firstParty": [[[{}]]]}
 
 FORMS: dict[str, str] = {
     "TwitchDownloader, images before the comments": json.dumps({"embeddedData": IMAGES, "comments": TDS}),

@@ -3,8 +3,6 @@
 import gzip
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -227,32 +225,3 @@ def test_progress_rises_to_one(chat: Import) -> None:
 
     assert told == sorted(told)
     assert told[-1] == 1.0
-
-
-MEASURE = """
-import resource, sys
-from pathlib import Path
-from shared.progress import silent
-from workers.download.chat_import import import_chat
-folder = Path(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-summary = import_chat(folder / "chat.json.gz", folder / "chat.jsonl", work=folder, progress=silent)
-print(summary.messages, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
-"""
-
-
-def test_memory_does_not_grow_with_the_size_of_the_texts(tmp_path: Path) -> None:
-    # Given 100 000 comments of 1 KB each, out of order: 100 MB unpacked
-    with gzip.open(tmp_path / "chat.json.gz", "wt", compresslevel=1) as file:
-        file.write('{"comments": [')
-        file.write(",".join(json.dumps(comment(i * 7919 % 99_991, "x" * 1000)) for i in range(100_000)))
-        file.write("]}")
-
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path)], check=True, capture_output=True, text=True, timeout=120
-    )
-
-    messages, megabytes = map(int, done.stdout.split())
-    assert messages == 100_000
-    # The file is mapped while it is written in order, which the kernel counts until it wants the memory back.
-    assert megabytes < 160

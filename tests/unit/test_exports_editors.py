@@ -253,12 +253,12 @@ def test_a_recording_without_picture_gives_sound_on_the_timelines(tmp_path: Path
     assert [asset.get("hasVideo") for asset in exports.xml("fcpxml").iter("asset")] == [None]
 
 
-@pytest.mark.parametrize("form", EDITORS)
-def test_a_recording_of_countless_sound_tracks_gives_files_of_bounded_size(tmp_path: Path, form: str) -> None:
-    found = [highlight(n, 100.0 * n, 100.0 * n + 9) for n in range(1, 51)]
+def test_a_recording_of_countless_sound_tracks_gives_files_of_bounded_size(tmp_path: Path) -> None:
+    found = [highlight(n, 100.0 * n, 100.0 * n + 9) for n in range(1, 6)]
     exports = Exports(tmp_path, found, video(Fraction(25), audio_tracks=5000, audio_channels=64))
 
-    assert exports.path(form).stat().st_size < 20_000_000
+    for form in EDITORS:
+        assert exports.path(form).stat().st_size < 400_000 * len(found), form
 
 
 def test_a_cut_stays_inside_the_recording_and_has_a_frame(tmp_path: Path) -> None:

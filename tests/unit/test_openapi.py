@@ -14,6 +14,7 @@ from shared.files import EXPORTS, FILES
 from tests.conftest import SettingsMaker
 from web import create_app
 from web.problems import PROBLEM_JSON
+from web.schemas import JobsQuerySchema
 
 Json = dict[str, object]
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -165,6 +166,13 @@ def test_every_media_type_that_is_served_is_named(document: Json) -> None:
     assert set(files) >= {file.media_type.partition(";")[0] for file in FILES} | {"video/mp4", "image/jpeg"}
     assert set(exports) == {file.media_type.partition(";")[0] for file in EXPORTS.values()}
     assert "*/*" not in json.dumps(document)
+
+
+def test_what_a_query_and_a_header_may_say_is_told_together(document: Json) -> None:
+    parameters = members(document, "paths", "/api/v1/jobs", "get")["parameters"]
+
+    assert isinstance(parameters, list)
+    assert [parameter["name"] for parameter in parameters] == [*JobsQuerySchema().fields, "If-None-Match"]
 
 
 def test_a_path_parameter_is_called_as_users_read_it(document: Json) -> None:

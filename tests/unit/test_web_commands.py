@@ -2,19 +2,28 @@
 
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import click
 import pytest
 from rich.console import Console
 
+from clients.python.klipstream_client import Event, Job, JobStatus, Progress, Results
 from tests.conftest import SettingsMaker
 from web.cli.analyze import base_url, source_name
-from web.cli.answers import HighlightAnswer, JobAnswer, ProgressAnswer, ResultsAnswer
 from web.cli.display import clock, jobs_shown, progress_shown, results_shown
 
+STORY: tuple[tuple[JobStatus, float], ...] = (
+    ("queued", 0),
+    ("downloading", 5),
+    ("downloading", 9),
+    ("completed", 100),
+)
 
-def progress(percent: float, stage: str | None = None, done: dict[str, float] | None = None) -> ProgressAnswer:
-    return {"percentage": percent, "waiting": None, "current_stage": stage, "stage_progress": done or {}}
+
+def progress(percent: float, stage: str | None = None, done: dict[str, float] | None = None) -> Progress:
+    members = {"percentage": percent, "waiting": None, "current_stage": stage, "stage_progress": done or {}}
+    return cast("Progress", members)
 
 
 def shown(width: int = 120) -> tuple[Console, StringIO]:
@@ -62,34 +71,22 @@ def test_times_are_shown_as_on_a_player(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
-def found(rank: int, *, title: str | None, reasons: list[str]) -> HighlightAnswer:
-    return {
-        "rank": rank,
-        "start_seconds": 60,
-        "end_seconds": 90,
-        "score": 0.91234,
-        "emotion": "funny",
-        "title": title,
-        "reasons": reasons,
-        "clip_url": f"/x/files/clips/{rank:02}.mp4",
-    }
-
-
 def test_highlights_are_shown_with_the_paths_of_their_clips(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "01.mp4").touch()
-    results: ResultsAnswer = {
+    highlight: dict[str, object] = {"start_seconds": 60, "end_seconds": 90, "score": 0.91234, "emotion": "funny"}
+    results = {
         "job_id": "j",
         "video": {"title": "A [bold]night[/bold]"},
         "highlights": [
-            found(1, title="Laughter", reasons=["12x chat"]),
-            found(2, title=None, reasons=[]),
+            highlight | {"rank": 1, "title": "Laughter", "reasons": ["12x chat"], "clip_url": "/x/files/clips/01.mp4"},
+            highlight | {"rank": 2, "title": None, "reasons": [], "clip_url": "/x/files/clips/02.mp4"},
         ],
         "warnings": ["No chat."],
     }
     console, text = shown()
 
-    results_shown(console, results, base_url="http://host", folder=tmp_path)
+    results_shown(console, cast("Results", results), base_url="http://host", folder=tmp_path)
 
     assert "A [bold]night[/bold]" in text.getvalue()
     assert "0:01:00-0:01:30" in text.getvalue()
@@ -102,8 +99,8 @@ def test_without_a_terminal_each_change_of_status_is_a_line() -> None:
     console, text = shown()
 
     with progress_shown(console) as show:
-        for status, percent in (("queued", 0), ("downloading", 5), ("downloading", 9), ("completed", 100)):
-            show({"event": "progress", "status": status, "progress": progress(percent)})
+        for status, percent in STORY:
+            show(Event("progress", "j", status, progress(percent)))
 
     assert text.getvalue().split("\n")[:3] == ["  0.0 %  queued", "  5.0 %  downloading", "100.0 %  completed"]
 
@@ -114,7 +111,8 @@ def test_on_a_terminal_every_stage_has_a_bar() -> None:
     done = {"download": 100.0, "chat": 40.0}
 
     with progress_shown(console) as show:
-        show({"event": "progress", "status": "x", "progress": progress(32, "chat", done)})
+        how_far = progress(32.0, "chat", done)
+        show(Event("progress", "j", "fetching_chat", how_far))
 
     assert "Downloading" in text.getvalue()
     assert "Fetching chat" in text.getvalue()
@@ -123,16 +121,15 @@ def test_on_a_terminal_every_stage_has_a_bar() -> None:
 
 def test_jobs_are_listed_with_their_whole_ids() -> None:
     console, text = shown(width=20)
-    job: JobAnswer = {
+    job: dict[str, object] = {
         "job_id": "f" * 32,
         "status": "queued",
+        "attempt": 1,
         "created_at": "2026-01-01T00:00:00.000Z",
         "url": "1",
-        "progress": progress(12.4),
-        "error": None,
     }
 
-    jobs_shown(console, [job])
+    jobs_shown(console, [cast("Job", job | {"progress": progress(12.4)})])
 
     assert "f" * 32 in text.getvalue()
     assert "12" in text.getvalue()

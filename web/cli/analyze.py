@@ -4,16 +4,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import click
 from rich.console import Console
 
+from clients.python.klipstream_client import ApiError, Client, JobError, Options, Unreachable
 from shared.settings import Settings, settings
 from shared.source_url import MAX_URL_LENGTH
-from web.cli.api_client import Client, Refused, Unreachable
 from web.cli.display import jobs_shown, progress_shown, results_shown
 
 COMPLETED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -58,27 +59,43 @@ def _file_name(text: str, config: Settings) -> str:
 def _connected(key: str | None) -> Iterator[Client]:
     config = settings()
     try:
-        with Client(base_url(config), key=key or next(iter(config.api_keys.values()), None)) as client:
+        key = key or next(iter(config.api_keys.values()), None)
+        # Our own server: no proxy of the environment lies between.
+        with Client(base_url(config), key=key, trust_env=False) as client:
             yield client
-    except Refused as error:
-        _show_refusal(error.problem)
+    except ApiError as error:
+        _show_refusal(error)
         sys.exit(REFUSED)
     except Unreachable as error:
         messages.print(f"{error}. Is the stack running? Start it with: make up", style="red", highlight=False)
         sys.exit(REFUSED)
 
 
-def _show_refusal(problem: Mapping[str, object]) -> None:
-    messages.print(
-        f"{problem.get('code', 'ERROR')}: {problem.get('detail')}", style="red", markup=False, highlight=False
-    )
-    errors = problem.get("errors")
-    for field, reasons in errors.items() if isinstance(errors, dict) else ():
-        messages.print(f"  {field}: {' '.join(reasons)}", markup=False, highlight=False)
-    if action := problem.get("suggested_action"):
-        messages.print(str(action), markup=False, highlight=False)
-    if reference := problem.get("support_reference"):
+def _show_refusal(error: ApiError) -> None:
+    _show_error(error.code or "ERROR", error.detail)
+    for field, reasons in error.errors.items():
+        _say(f"  {field}: {' '.join(reasons)}")
+    _show_help(error.advice, error.reference)
+
+
+def _show_failure(error: JobError) -> None:
+    _show_error(error["code"], error["detail"])
+    _show_help(error["suggested_action"], error["support_reference"])
+
+
+def _show_error(code: str, detail: str) -> None:
+    messages.print(f"{code}: {detail}", style="red", markup=False, highlight=False)
+
+
+def _show_help(advice: str, reference: str) -> None:
+    if advice:
+        _say(advice)
+    if reference:
         messages.print(f"Reference: {reference}", style="dim", markup=False, highlight=False)
+
+
+def _say(text: str) -> None:
+    messages.print(text, markup=False, highlight=False)
 
 
 _key = click.option("--key", envvar="KLIPSTREAM_API_KEY", help="An API key. Default: the first of API_KEYS.")
@@ -163,14 +180,11 @@ def analyze(
         "priority": priority,
         "join": [_file_name(name, config) for name in join] or None,
     }
-    body: dict[str, object] = {
-        "url": source_name(source, config),
-        "options": {name: value for name, value in options.items() if value is not None},
-    }
-    if chat:
-        body["chat_url"] = _file_name(chat, config)
+    given = {name: value for name, value in options.items() if value is not None}
+    chat_name = _file_name(chat, config) if chat else None
     with _connected(key) as client:
-        job = client.submit(body)
+        # What the user said is sent as it is: the server knows what is allowed, and says so.
+        job = client.submit(source_name(source, config), chat_url=chat_name, options=cast("Options", given))
         if following:
             sys.exit(_follow(client, job["job_id"], as_json=as_json))
         if as_json:
@@ -197,7 +211,7 @@ def follow(job_id: str, as_json: bool, key: str | None) -> None:
 def jobs(limit: int, as_json: bool, key: str | None) -> None:
     """List the latest jobs."""
     with _connected(key) as client:
-        found = client.jobs(limit=limit)
+        found = client.jobs(limit=limit)["jobs"]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -212,22 +226,21 @@ def _follow(client: Client, job_id: str, *, as_json: bool) -> int:
     """Watch the job to its end and show what came of it. Returns the exit code."""
     try:
         with progress_shown(messages) as show:
-            for event in client.events(job_id):
+            for event in client.follow(job_id):
                 show(event)
     except KeyboardInterrupt:
         messages.print("The job goes on without you.", highlight=False)
         _say_how_to_follow(messages, job_id)
         return INTERRUPTED
     job = client.job(job_id)
-    completed = job["status"] == "completed"
-    results = client.results(job_id) if completed else None
+    results = client.results(job_id) if job["status"] == "completed" else None
     if as_json:
         click.echo(json.dumps(results or job, indent=2, ensure_ascii=False))
     elif results:
         results_shown(console, results, base_url=client.base_url, folder=_local_files(job_id))
     elif job["error"]:
-        _show_refusal(job["error"])
-    return COMPLETED if completed else FAILED
+        _show_failure(job["error"])
+    return COMPLETED if results else FAILED
 
 
 def _local_files(job_id: str) -> Path | None:

@@ -1,19 +1,19 @@
 """What the commands show: a bar per stage, the highlights, the list of jobs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from clients.python.klipstream_client import Event, Job, Results
 from shared.stages import STAGES
-from web.cli.answers import EventAnswer, JobAnswer, ResultsAnswer
 
-Show = Callable[[EventAnswer], None]
+Show = Callable[[Event], None]
 
 
 @contextmanager
@@ -35,8 +35,8 @@ class _Bars:
         }
         self._total = progress.add_task("[bold]Total", total=100)
 
-    def __call__(self, event: EventAnswer) -> None:
-        at = event["progress"]
+    def __call__(self, event: Event) -> None:
+        at = event.progress
         for stage, task in self._tasks.items():
             percent = at["stage_progress"].get(stage, 0)
             if percent > 0 or at["current_stage"] == stage:
@@ -54,56 +54,57 @@ class _Lines:
         self._console = console
         self._status = ""
 
-    def __call__(self, event: EventAnswer) -> None:
-        waiting = event["progress"].get("waiting")
+    def __call__(self, event: Event) -> None:
+        waiting = event.progress["waiting"]
         # Between two stages a job waits for a worker for a moment; that is no news.
-        status = waiting["text"] if waiting and waiting["reason"] != "worker" else event["status"]
+        status = waiting["text"] if waiting and waiting["reason"] != "worker" else event.status
         if status != self._status:
             self._status = status
-            self._console.print(f"{event['progress']['percentage']:5.1f} %  {self._status}", highlight=False)
+            self._console.print(f"{event.progress['percentage']:5.1f} %  {self._status}", highlight=False)
 
 
-def results_shown(console: Console, results: ResultsAnswer, *, base_url: str, folder: Path | None) -> None:
+def results_shown(console: Console, results: Results, *, base_url: str, folder: Path | None) -> None:
     """The ranked highlights and where their clips are: files when `folder` has them, else addresses."""
-    video = results.get("video")
-    table = Table(title=escape((video and video.get("title")) or results["job_id"]), show_lines=True, expand=True)
-    for name, options in _COLUMNS.items():
-        table.add_column(name, **options)
+    video = results["video"]
+    table = Table(title=escape((video and video["title"]) or results["job_id"]), show_lines=True, expand=True)
+    for column in _COLUMNS:
+        table.add_column(column.name, justify=column.justify, no_wrap=column.no_wrap, ratio=column.ratio)
     for highlight in results["highlights"]:
-        reasons = [f"- {reason}" for reason in highlight.get("reasons") or []]
+        reasons = [f"- {reason}" for reason in highlight["reasons"]]
         table.add_row(
             str(highlight["rank"]),
             f"{clock(highlight['start_seconds'])}-{clock(highlight['end_seconds'])}",
             f"{highlight['score']:.2f}",
-            str(highlight.get("emotion") or ""),
-            escape("\n".join([str(highlight.get("title") or ""), *reasons]).strip()),
+            str(highlight["emotion"] or ""),
+            escape("\n".join([str(highlight["title"] or ""), *reasons]).strip()),
         )
     console.print(table)
     for highlight in results["highlights"]:
-        if clip_url := highlight.get("clip_url"):
+        if highlight["clip_url"]:
             console.print(
-                f"{highlight['rank']:>3}  {_place(clip_url, base_url, folder)}",
+                f"{highlight['rank']:>3}  {_place(highlight['clip_url'], base_url, folder)}",
                 highlight=False,
                 markup=False,
                 soft_wrap=True,
             )
-    for warning in results.get("warnings") or []:
+    for warning in results["warnings"]:
         console.print(f"Note: {warning}", style="yellow", markup=False, highlight=False)
 
 
-class _Column(TypedDict, total=False):
-    justify: Literal["right"]
-    no_wrap: bool
-    ratio: int
+class _Column(NamedTuple):
+    name: str
+    justify: Literal["left", "right"] = "left"
+    no_wrap: bool = True
+    ratio: int | None = None
 
 
-_COLUMNS: dict[str, _Column] = {
-    "#": {"justify": "right", "no_wrap": True},
-    "when": {"no_wrap": True},
-    "score": {"no_wrap": True},
-    "emotion": {"no_wrap": True},
-    "why": {"ratio": 1},
-}
+_COLUMNS = (
+    _Column("#", justify="right"),
+    _Column("when"),
+    _Column("score"),
+    _Column("emotion"),
+    _Column("why", no_wrap=False, ratio=1),
+)
 
 
 def _place(url: str, base_url: str, folder: Path | None) -> str:
@@ -118,7 +119,7 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def jobs_shown(console: Console, jobs: list[JobAnswer]) -> None:
+def jobs_shown(console: Console, jobs: Sequence[Job]) -> None:
     """One line a job, never cut: its id is what other commands take."""
     for job in jobs:
         percent = f"{job['progress']['percentage']:.0f} %"

@@ -1,5 +1,6 @@
 // The console: the API used by a page. No framework, nothing from other hosts.
-const API = "/api/v1";
+import { ApiError, KlipStream, KlipStreamError } from "/console/klipstream.js";
+
 const STAGES = {
   download: "Downloading",
   chat: "Fetching chat",
@@ -19,7 +20,6 @@ const STATUS = {
   cancelled: "Cancelled",
 };
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
-const RECONNECT_MS = 3000;
 
 /**
  * The element of the page with this id. Throws where there is none of that kind.
@@ -36,11 +36,7 @@ function $(id, kind) {
 
 /** @type {string | null} */
 let jobId = null;
-/** @type {EventSource | null} */
-let source = null;
-/** @type {number | undefined} */
-let reconnect;
-let lastEventId = "";
+let following = new AbortController();
 
 // --- small things ---------------------------------------------------------------------------------------------------
 
@@ -60,39 +56,7 @@ function webAddress(text) {
   return typeof text === "string" && /^https?:\/\//.test(text) ? text : null;
 }
 
-const key = () => sessionStorage.getItem("key") ?? "";
-
-// Players and event streams can't send headers, so these addresses carry the key themselves.
-function withKey(address) {
-  if (!key()) return address;
-  return `${address}${address.includes("?") ? "&" : "?"}access_token=${encodeURIComponent(key())}`;
-}
-
-class Problem extends Error {
-  constructor(members) {
-    super(members.detail ?? "Something went wrong.");
-    this.members = members;
-  }
-}
-
-async function call(path, options = {}) {
-  const headers = { Accept: "application/json", ...options.headers };
-  if (key()) headers.Authorization = `Bearer ${key()}`;
-  let response;
-  try {
-    response = await fetch(path, { ...options, headers });
-  } catch {
-    throw new Problem({
-      code: "UNREACHABLE",
-      detail: "The server does not answer.",
-      suggested_action: "Try again in a moment.",
-    });
-  }
-  const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
-  if (response.status === 401) $("key-form").hidden = false;
-  if (!response.ok) throw new Problem(answer);
-  return answer;
-}
+const client = new KlipStream({ key: sessionStorage.getItem("key") });
 
 function showProblem(place, members) {
   place.replaceChildren();
@@ -119,7 +83,14 @@ function showProblem(place, members) {
   );
 }
 
-const problemOf = (error) => (error instanceof Problem ? error.members : { detail: String(error) });
+function problemOf(error) {
+  if (error instanceof ApiError) {
+    if (error.status === 401) $("key-form").hidden = false;
+    return error.problem;
+  }
+  if (!(error instanceof KlipStreamError)) throw error;
+  return { detail: error.message, suggested_action: "Try again in a moment." };
+}
 
 // --- submitting -----------------------------------------------------------------------------------------------------
 
@@ -146,35 +117,29 @@ async function submit(event) {
   const form = new FormData($("submit-form", HTMLFormElement));
   const text = (name) => String(form.get(name) ?? "").trim();
   const clips = form.get("clips");
-  const body = {
-    url: text("url"),
-    options: {
-      highlights: Number(form.get("highlights")),
-      language: text("language") || "en",
-      video: form.get("video"),
-      clips: clips === "vertical" ? clips : clips === "true",
-      learn: form.get("learn") === "true",
-      priority: form.get("priority"),
-      chat_offset_seconds: Number(form.get("chat_offset_seconds")),
-      join: text("join")
-        .split(/\r?\n/)
-        .map((name) => name.trim())
-        .filter(Boolean),
-    },
+  /** @type {import("/console/klipstream.js").Options} */
+  const options = {
+    highlights: Number(form.get("highlights")),
+    language: text("language") || "en",
+    video: /** @type {"clips" | "full" | "none"} */ (text("video")),
+    clips: clips === "vertical" ? clips : clips === "true",
+    learn: form.get("learn") === "true",
+    priority: /** @type {"low" | "normal"} */ (text("priority")),
+    chat_offset_seconds: Number(form.get("chat_offset_seconds")),
+    join: text("join")
+      .split(/\r?\n/)
+      .map((name) => name.trim())
+      .filter(Boolean),
   };
-  if (form.get("transcriber")) body.options.transcriber = form.get("transcriber");
-  if (form.get("audio_track")) body.options.audio_track = Number(form.get("audio_track"));
-  const chat = text("chat_url");
-  if (chat) body.chat_url = chat;
+  const transcriber = text("transcriber");
+  if (transcriber)
+    options.transcriber = /** @type {import("/console/klipstream.js").Options["transcriber"]} */ (transcriber);
+  if (form.get("audio_track")) options.audio_track = Number(form.get("audio_track"));
   $("submit", HTMLButtonElement).disabled = true;
   showFieldProblems({});
   showProblem($("submit-problem"), null);
   try {
-    const job = await call(`${API}/analysis`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
+    const job = await client.submit(text("url"), { chatUrl: text("chat_url") || undefined, options });
     open(job.job_id);
     $("job-title").focus();
   } catch (error) {
@@ -189,7 +154,7 @@ async function submit(event) {
 // --- one job --------------------------------------------------------------------------------------------------------
 
 function open(id, { push = true } = {}) {
-  leave();
+  following.abort();
   jobId = id;
   if (push) history.pushState({}, "", id ? `/console?job=${encodeURIComponent(id)}` : "/console");
   $("job").hidden = !id;
@@ -199,20 +164,18 @@ function open(id, { push = true } = {}) {
   listJobs();
 }
 
-function leave() {
-  source?.close();
-  clearTimeout(reconnect);
-  source = null;
-  lastEventId = "";
-}
-
 async function load(id) {
   try {
-    const job = await call(`${API}/analysis/${encodeURIComponent(id)}`);
+    let job = await client.job(id);
     if (id !== jobId) return;
     showJob(job);
-    if (TERMINAL.has(job.status)) await finished(job);
-    else follow(id);
+    if (!TERMINAL.has(job.status)) {
+      if (!(await follow(id))) return;
+      job = await client.job(id);
+      if (id !== jobId) return;
+      showJob(job);
+    }
+    await finished(job);
   } catch (error) {
     if (id === jobId) showProblem($("job-problem"), problemOf(error));
   }
@@ -243,40 +206,31 @@ function showProgress({ status, progress }) {
   );
 }
 
-// The browser reconnects by itself and says what it saw last. Only when it gave up (an answer that is no stream) do we.
-function follow(id) {
-  const seen = lastEventId ? `?last_event_id=${encodeURIComponent(lastEventId)}` : "";
-  const stream = new EventSource(withKey(`${API}/analysis/${encodeURIComponent(id)}/stream${seen}`));
-  source = stream;
-  for (const kind of ["connected", "progress", "completed", "failed", "cancelled"]) {
-    stream.addEventListener(kind, (event) => {
-      lastEventId = event.lastEventId;
-      if (id === jobId) showProgress(JSON.parse(event.data));
-    });
+/** Shows the job's progress until it has ended; false when the page went on to another one before. */
+async function follow(id) {
+  const here = new AbortController();
+  following = here;
+  try {
+    for await (const event of client.follow(id, { signal: here.signal })) showProgress(event);
+  } catch (error) {
+    if (!here.signal.aborted) throw error;
   }
-  stream.addEventListener("stream_ended", () => {
-    stream.close();
-    if (id === jobId) load(id);
-  });
-  stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED || stream !== source) return;
-    reconnect = setTimeout(() => load(id), RECONNECT_MS);
-  });
+  return !here.signal.aborted;
 }
 
 async function finished(job) {
   showProblem($("job-problem"), job.error);
   listJobs();
   if (job.status !== "completed") return;
-  const results = await call(`${API}/analysis/${encodeURIComponent(job.job_id)}/results`);
+  const results = await client.results(job.job_id);
   if (job.job_id === jobId) showResults(results);
 }
 
-async function change(path, method) {
+async function change(action) {
   const id = jobId;
   if (id === null) return;
   try {
-    await call(`${API}/analysis/${encodeURIComponent(id)}${path}`, { method });
+    await action(id);
     open(id, { push: false });
   } catch (error) {
     showProblem($("job-problem"), problemOf(error));
@@ -291,7 +245,7 @@ function showResults(results) {
   const image = $("timeline", HTMLImageElement);
   image.hidden = !timeline;
   if (timeline) {
-    image.src = withKey(timeline);
+    image.src = client.address(timeline);
     image.alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
   }
   $("highlight-list").replaceChildren(...results.highlights.map(highlightItem));
@@ -336,10 +290,10 @@ function player(highlight) {
   const video = make("video", {
     controls: true,
     preload: "none",
-    src: withKey(highlight.clip_url),
+    src: client.address(highlight.clip_url),
     ariaLabel: `Clip ${highlight.rank}: ${highlight.title ?? "highlight"}`,
   });
-  if (highlight.thumbnail_url) video.poster = withKey(highlight.thumbnail_url);
+  if (highlight.thumbnail_url) video.poster = client.address(highlight.thumbnail_url);
   return make(
     "div",
     {},
@@ -347,13 +301,13 @@ function player(highlight) {
     make(
       "p",
       { className: "soft" },
-      make("a", { href: withKey(highlight.clip_url), download: "" }, "Download the clip"),
+      make("a", { href: client.address(highlight.clip_url), download: "" }, "Download the clip"),
     ),
   );
 }
 
 function showFiles(results) {
-  const link = ([name, address], text) => make("a", { href: withKey(address), download: "" }, text ?? name);
+  const link = ([name, address], text) => make("a", { href: client.address(address), download: "" }, text ?? name);
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
   $("exports").replaceChildren(
@@ -367,11 +321,12 @@ function showFiles(results) {
 
 async function listJobs() {
   try {
-    const { jobs } = await call(`${API}/jobs?limit=20`);
+    const { jobs } = await client.jobs({ limit: 20 });
     $("jobs").replaceChildren(...jobs.map(jobItem));
     if (!jobs.length) $("jobs").append(make("li", { className: "soft" }, "None yet."));
-  } catch {
-    $("jobs").replaceChildren(make("li", { className: "soft" }, "Not available now."));
+  } catch (error) {
+    const { detail } = problemOf(error);
+    $("jobs").replaceChildren(make("li", { className: "soft" }, `Not available now: ${detail}`));
   }
 }
 
@@ -397,11 +352,12 @@ function jobItem(job) {
 const asked = () => new URLSearchParams(location.search).get("job");
 
 $("submit-form").addEventListener("submit", submit);
-$("cancel").addEventListener("click", () => change("/cancel", "POST"));
-$("retry").addEventListener("click", () => change("/retry", "POST"));
+$("cancel").addEventListener("click", () => change((id) => client.cancel(id)));
+$("retry").addEventListener("click", () => change((id) => client.retry(id)));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("key", $("key", HTMLInputElement).value);
+  client.key = $("key", HTMLInputElement).value;
+  sessionStorage.setItem("key", client.key);
   $("key-form").hidden = true;
   open(jobId ?? asked(), { push: false });
 });

@@ -158,11 +158,11 @@ def outside_warnings(found: Outside, recording: Recording) -> tuple[str, ...]:
         return ()
     parts = ((found.before, f"{found.before} before its start"), (found.after, f"{found.after} after its end"))
     where = ", ".join(text for number, text in parts if number)
-    told = f"{count} of {found.total} comments lie outside the recording ({where})."
+    warning = f"{count} of {found.total} comments lie outside the recording ({where})."
     likely_s = _likely_offset(found, recording)
     if likely_s is not None and count >= HINT_FROM * found.total:
-        told += f" options.chat_offset_seconds of about {likely_s:.0f} would bring them in."
-    return (told,)
+        warning += f" options.chat_offset_seconds of about {likely_s:.0f} would bring them in."
+    return (warning,)
 
 
 def _likely_offset(found: Outside, recording: Recording) -> float | None:

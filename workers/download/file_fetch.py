@@ -59,8 +59,8 @@ def open_at(session: Session, url: str, start: int = 0, version: str | None = No
 
 def size_of(response: requests.Response, start: int = 0) -> int | None:
     """The whole file's size in bytes, None when the server does not tell."""
-    told = response.headers.get("Content-Length", "")
-    return start + int(told) if told.isascii() and told.isdigit() and len(told) < 16 else None
+    declared = response.headers.get("Content-Length", "")
+    return start + int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 16 else None
 
 
 def fetch_file(

@@ -235,8 +235,8 @@ class SegmentFetcher:
 
     def _read_body(self, response: requests.Response, spool: Spool, enough: int | None, *, go_on: bool = False) -> bool:
         """Read up to `enough` bytes of the body; whether it was as long as its Content-Length."""
-        told = response.headers.get("Content-Length", "")
-        expected = int(told) if told.isascii() and told.isdigit() and len(told) < 12 else None
+        declared = response.headers.get("Content-Length", "")
+        expected = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 12 else None
         if (expected or 0) > MAX_BODY_BYTES:
             raise VideoSizeExceeded("A segment of the video is far too large.")
         if not go_on:

@@ -22,7 +22,7 @@ from workers.download.playlist import Segment
 from workers.media.audio_track import CannotCopy, CopiedTrack, EncodedTrack, Sound, SoundTrack
 from workers.media.demux import mp4_output, picture_of, read_packets, sound_of
 from workers.media.demuxers import open_media
-from workers.media.sample_clock import LONGEST_HOLE_S
+from workers.media.sample_clock import LONGEST_GAP_S
 from workers.media.video_track import PictureTrack, picture_track
 
 JUMP_S = 1.0  # timestamps that leave the playlist's times by more were set anew
@@ -30,8 +30,8 @@ REPORT_EVERY_S = 0.5
 MakeTrack = Callable[[OutputContainer, AudioStream, float], SoundTrack]
 
 
-class Piece(NamedTuple):
-    """One segment inside a run's file."""
+class SegmentAt(NamedTuple):
+    """One segment inside a run's file: the byte it begins at, and its number in the playlist."""
 
     offset: int
     number: int
@@ -41,7 +41,7 @@ class Run(NamedTuple):
     """A file that one demuxer reads in one go, and which segments it holds, in order."""
 
     path: Path
-    pieces: tuple[Piece, ...]
+    segments: tuple[SegmentAt, ...]
 
 
 class Timeline:
@@ -62,9 +62,9 @@ class Timeline:
         """The segment that a packet at `position` of the run's file is from."""
         if position is None or position < 0:
             seen = self._seen.get(kind)
-            return max(seen[0] if seen else 0, run.pieces[0].number)
-        index = bisect_right(run.pieces, position, key=lambda piece: piece.offset) - 1
-        return run.pieces[max(index, 0)].number
+            return max(seen[0] if seen else 0, run.segments[0].number)
+        index = bisect_right(run.segments, position, key=lambda segment: segment.offset) - 1
+        return run.segments[max(index, 0)].number
 
     def shift_s(self, kind: str, number: int, at_s: float) -> float:
         """Seconds to add to a packet of segment `number` whose timestamp is `at_s`."""
@@ -110,7 +110,7 @@ def check_gaps(segments: Sequence[Segment], present: Sequence[int]) -> None:
     for segment in segments:
         gap = 0.0 if segment.number in have else gap + segment.seconds
         longest = max(longest, gap)
-    if not have or missing_s > sum(segment.seconds for segment in segments) / 2 or longest > LONGEST_HOLE_S - 60:
+    if not have or missing_s > sum(segment.seconds for segment in segments) / 2 or longest > LONGEST_GAP_S - 60:
         raise VideoUnavailable("Most of this video, or a long piece of it, is gone from the server.")
 
 
@@ -158,7 +158,9 @@ def _join(
         joiner = _Joiner(output, make, timeline, picture=picture)
         for index, run in enumerate(runs):
             joiner.read(index, run, reporter, first_one if index == 0 else ExitStack())
-        joiner.finish(timeline.end_s(segments[-1].number), last_held=runs[-1].pieces[-1].number == segments[-1].number)
+        joiner.finish(
+            timeline.end_s(segments[-1].number), last_held=runs[-1].segments[-1].number == segments[-1].number
+        )
         return joiner.sound()
 
 

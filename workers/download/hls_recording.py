@@ -13,7 +13,7 @@ from shared.throttle import Throttle
 from workers.download.concurrency import AdaptiveLimit
 from workers.download.fetch_loop import fetch_in_order
 from workers.download.hls import Addresses, Fetched, FetchSettings, SegmentFetcher
-from workers.download.hls_join import Piece, Run, check_gaps, join_sound, join_video
+from workers.download.hls_join import Run, SegmentAt, check_gaps, join_sound, join_video
 from workers.download.ledger import Entry, Kind, SegmentStore, check_space, disk_errors, fingerprint
 from workers.download.playlist import Rendition, Segment, same_recording
 from workers.download.sources import Part
@@ -201,11 +201,11 @@ def run_numbers(segments: Sequence[Segment]) -> list[int]:
 
 
 def _runs(entries: Sequence[Entry], path: Callable[[int], Path]) -> list[Run]:
-    pieces: dict[int, list[Piece]] = {}
+    runs: dict[int, list[SegmentAt]] = {}
     for entry in entries:
         if entry.size:
-            pieces.setdefault(entry.run, []).append(Piece(entry.offset, entry.number))
-    return [Run(path(run), tuple(held)) for run, held in pieces.items()]
+            runs.setdefault(entry.run, []).append(SegmentAt(entry.offset, entry.number))
+    return [Run(path(run), tuple(held)) for run, held in runs.items()]
 
 
 def _estimate(rendition: Rendition, segments: Sequence[Segment]) -> int:
@@ -216,12 +216,12 @@ def _estimate(rendition: Rendition, segments: Sequence[Segment]) -> int:
 
 def _losses(segments: Sequence[Segment], entries: Sequence[Entry]) -> tuple[str, ...]:
     """What the user should know about segments that the server no longer had."""
-    told = []
+    warnings = []
     for kind, saying in (("missing", "are gone from the server and silent here"), ("muted", "were muted by the site")):
         lost = [segments[entry.number].seconds for entry in entries if entry.kind == kind]
         if lost:
-            told.append(f"{len(lost)} of {len(entries)} segments ({sum(lost):.0f} s) {saying}.")
-    return tuple(told)
+            warnings.append(f"{len(lost)} of {len(entries)} segments ({sum(lost):.0f} s) {saying}.")
+    return tuple(warnings)
 
 
 class _SegmentCache:
@@ -279,7 +279,7 @@ def _add_sound(picture: Path, sound: Path, later_s: float) -> None:
 
 
 def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -> list[Run]:
-    runs: dict[int, list[Piece]] = {}
+    runs: dict[int, list[SegmentAt]] = {}
     run_of = run_numbers(wanted)
     with disk_errors():
         for run, segment in zip(run_of, wanted, strict=True):
@@ -290,7 +290,7 @@ def _write_runs(cache: _SegmentCache, wanted: Sequence[Segment], folder: Path) -
             with path.open("ab" if run in runs else "wb") as file:
                 if run not in runs:
                     file.write(cache.read_init(segment))
-                runs.setdefault(run, []).append(Piece(file.tell(), segment.number))
+                runs.setdefault(run, []).append(SegmentAt(file.tell(), segment.number))
                 with cache.path(segment.number, kind).open("rb") as body:
                     shutil.copyfileobj(body, file, COPY_BYTES)
-    return [Run(folder / f"run-{run}.bin", tuple(pieces)) for run, pieces in runs.items()]
+    return [Run(folder / f"run-{run}.bin", tuple(held)) for run, held in runs.items()]

@@ -89,7 +89,7 @@ class JoinedSource:
         """Write the sound of all parts to `into`, each of its length on the timeline."""
         choice = choose_sound(self._path(self._names[0]), asked=self._audio_track, tick=lambda: progress(0.0))
         parts: list[VideoPart] = []
-        told: dict[str, list[str]] = {}
+        names_of: dict[str, list[str]] = {}
         copies = share_of(progress, 0, COPIED_SHARE)
         for index, name in enumerate(self._names):
             share = share_of(copies, index / len(self._names), (index + 1) / len(self._names))
@@ -106,12 +106,12 @@ class JoinedSource:
             )
             self._check_length(begins_s + seconds)
             for warning in warnings:
-                told.setdefault(warning, []).append(name)
+                names_of.setdefault(warning, []).append(name)
         self._known = tuple(parts)
         join_sound(self._sounds(work), into, progress=share_of(progress, COPIED_SHARE, 1))
         return Sound(
             round(self._length_s(), 3),
-            (*choice.warnings, *self._grouped(told)),
+            (*choice.warnings, *self._grouped(names_of)),
             track=choice.track,
             tracks=choice.tracks,
             parts=self._known,
@@ -129,8 +129,8 @@ class JoinedSource:
             seconds = sound.duration_seconds
         return round(seconds, 6), (*lacking, *sound.warnings)
 
-    def _grouped(self, told: dict[str, list[str]]) -> Iterator[str]:
-        for warning, names in told.items():
+    def _grouped(self, names_of: dict[str, list[str]]) -> Iterator[str]:
+        for warning, names in names_of.items():
             yield warning if len(names) == len(self._names) else f"{', '.join(names)}: {warning}"
 
     def fetch_video(self, into: Path, *, work: Path, progress: Progress) -> None:

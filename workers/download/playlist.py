@@ -94,13 +94,13 @@ def _rendition(playlist: HLSPlaylist) -> Rendition:
     info = playlist.stream_info
     names = [str(name) for name in (info.video, playlist.get_name_name(), playlist.get_name_pixels()) if name]
     name = names[0] if names else ""
-    told = next((match for one in names if (match := _NAME.match(one))), None)
+    named = next((match for one in names if (match := _NAME.match(one))), None)
     width, height = (info.resolution.width, info.resolution.height) if info.resolution else (0, 0)
-    sound_only = name.startswith("audio") or (not height and not told and _only_sound(info.codecs))
-    if told and not height and not sound_only:
-        height = int(told["lines"])
-    told_rate = info.framerate if isinstance(info, StreamInfo) else None
-    rate = told_rate or float(told["fps"] or 0 if told else 0)
+    sound_only = name.startswith("audio") or (not height and not named and _only_sound(info.codecs))
+    if named and not height and not sound_only:
+        height = int(named["lines"])
+    declared_rate = info.framerate if isinstance(info, StreamInfo) else None
+    rate = declared_rate or float(named["fps"] or 0 if named else 0)
     return Rendition(name, playlist.uri, max(info.bandwidth, 0), height, rate, sound_only, width)
 
 

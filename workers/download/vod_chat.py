@@ -104,12 +104,14 @@ def _gaps(slices: Sequence[Slice], states: Sequence[State | None], length_s: flo
 
 def _warnings(states: Sequence[State], messages: int) -> tuple[str, ...]:
     crowded = sum(state.crowded for state in states)
-    told = []
+    warnings = []
     if crowded:
-        told.append(f"{crowded} very busy seconds of chat may miss comments: Twitch gave no exact way to page them.")
+        warnings.append(
+            f"{crowded} very busy seconds of chat may miss comments: Twitch gave no exact way to page them."
+        )
     if not messages:
-        told.append("Nobody wrote in the chat of this video.")
-    return tuple(told)
+        warnings.append("Nobody wrote in the chat of this video.")
+    return tuple(warnings)
 
 
 class _Crew:

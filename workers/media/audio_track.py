@@ -59,7 +59,7 @@ class SoundTrack(Protocol):
 
 
 class CopiedTrack:
-    """Copies packets; holes become silent AAC frames. Raises CannotCopy where only encoding keeps the timeline."""
+    """Copies packets; gaps become silent AAC frames. Raises CannotCopy where only encoding keeps the timeline."""
 
     def __init__(self, output: OutputContainer, source: AudioStream, zero_s: float) -> None:
         if source.codec_context.name not in COPIED_CODECS:
@@ -92,7 +92,7 @@ class CopiedTrack:
         placed = self.clock.place(at, length)
         if placed is None:
             return
-        for start in range(placed.start - placed.hole, placed.start, self._grain):
+        for start in range(placed.start - placed.gap, placed.start, self._grain):
             self._write(Packet(self._silence()), start, self._grain)
         self._write(packet, placed.start, length)
 
@@ -105,7 +105,7 @@ class CopiedTrack:
             return True
         header = _adts_header(packet)
         if header is None:
-            return False  # damaged: the hole it leaves is filled
+            return False  # damaged: the gap it leaves is filled
         # Bytes 1-3 hold version, profile, rate and channels, beside bits of the frame's length.
         if header[2] != self._adts[2] or header[3] & 0xC0 != self._adts[3] & 0xC0:
             raise CannotCopy("its coding changes on the way")
@@ -113,11 +113,11 @@ class CopiedTrack:
 
     def _length(self, packet: Packet[Stream]) -> int:
         """The packet's samples: containers with coarse clocks round durations, codecs have fixed sizes."""
-        told = (packet.duration or 0) * self._scale
-        if not told:
+        declared = (packet.duration or 0) * self._scale
+        if not declared:
             return self._grain
         tick = max(self._scale, 1.0)
-        return next((size for size in (self._grain, *FRAME_SIZES) if abs(size - told) <= tick), round(told))
+        return next((size for size in (self._grain, *FRAME_SIZES) if abs(size - declared) <= tick), round(declared))
 
     def _silence(self) -> bytes:
         if self._silent is None:
@@ -144,7 +144,7 @@ class CopiedTrack:
         """Silence up to `seconds`, where the end of the sound is missing."""
         placed = self.clock.place(round(seconds * self._rate), 0)
         if placed is not None:
-            for start in range(placed.start - placed.hole, placed.start, self._grain):
+            for start in range(placed.start - placed.gap, placed.start, self._grain):
                 self._write(Packet(self._silence()), start, self._grain)
 
     def finish(self) -> None:
@@ -155,7 +155,7 @@ class CopiedTrack:
 
 
 class EncodedTrack:
-    """Decodes and encodes to AAC; holes become silence, undecodable packets too."""
+    """Decodes and encodes to AAC; gaps become silence, undecodable packets too."""
 
     def __init__(self, output: OutputContainer, source: AudioStream, zero_s: float, reason: str) -> None:
         context = source.codec_context
@@ -188,8 +188,8 @@ class EncodedTrack:
         if placed is None:
             return
         if self._written is None:
-            self._written = placed.start - placed.hole
-        for samples in _blocks(placed.hole, self._rate):
+            self._written = placed.start - placed.gap
+        for samples in _blocks(placed.gap, self._rate):
             self._encode(self._silent_frame(samples))
         for converted in self._resample(frame):
             self._encode(converted)
@@ -218,7 +218,7 @@ class EncodedTrack:
     def pad_to(self, seconds: float) -> None:
         """Silence up to `seconds`, where the end of the sound is missing."""
         placed = self.clock.place(round(seconds * self._rate), 0)
-        for samples in _blocks(placed.hole if placed else 0, self._rate):
+        for samples in _blocks(placed.gap if placed else 0, self._rate):
             self._encode(self._silent_frame(samples))
 
     def finish(self) -> None:

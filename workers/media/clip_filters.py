@@ -64,7 +64,7 @@ def _moment(cut: CutPoint) -> tuple[str, ...]:
 
 
 def sound_filter(cut: CutPoint) -> str:
-    """The sound from the clip's first instant to its last; holes are silent."""
+    """The sound from the clip's first instant to its last; gaps are silent."""
     length_s = cut.end_s - cut.start_s
     return (
         f"aselect={_before(cut.end_s)},atrim=start={cut.start_s:.6f}:end={cut.end_s:.6f},"

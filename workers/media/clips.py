@@ -132,7 +132,7 @@ def _liveliest(clip: Path) -> float:
         with av.open(str(clip)) as container:
             stream = container.streams.video[0]
             length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 1.0
-            # A clip that begins in a hole of the recording has its first picture later; -ss counts from there.
+            # A clip that begins in a gap of the recording has its first picture later; -ss counts from there.
             begins = (container.start_time or 0) / av.time_base
             step, due, last = length / _THUMBNAIL_FRAMES, 0.0, None
             best, best_at = -1.0, 0.0

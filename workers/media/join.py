@@ -81,9 +81,9 @@ def _exactly(path: Path, wanted: int, rate: int, layout: str) -> Iterator[Sample
     """So many samples of the sound, in blocks of shape (channels, samples)."""
     at, channels = 0, 1 if layout == "mono" else 2
     for begins, block in _placed(path, rate, layout):
-        for hole in _silence(min(begins, wanted) - at, channels, rate):
-            yield hole
-            at += hole.shape[1]
+        for gap in _silence(min(begins, wanted) - at, channels, rate):
+            yield gap
+            at += gap.shape[1]
         kept = block[:, max(at - begins, 0) : max(wanted - begins, 0)]
         if kept.shape[1]:
             yield kept
@@ -105,9 +105,9 @@ def _placed(path: Path, rate: int, layout: str) -> Iterator[tuple[int, Samples]]
         resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
         place: int | None = None
         for frame in _frames(source):
-            told = place if frame.time is None else round(frame.time * rate)
-            if place is None or (told is not None and abs(told - place) > JITTER_S * rate):
-                place = told or 0
+            declared = place if frame.time is None else round(frame.time * rate)
+            if place is None or (declared is not None and abs(declared - place) > JITTER_S * rate):
+                place = declared or 0
             frame.pts = None
             for part in resampler.resample(frame):
                 yield place, np.asarray(part.to_ndarray(), np.float32)

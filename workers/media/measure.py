@@ -110,10 +110,10 @@ def _readable(items: Iterator[Item]) -> Iterator[Item]:
 def _frame_rate(picture: VideoStream, times: list[Fraction]) -> tuple[Fraction | None, bool | None]:
     """The rate, and whether it varies."""
     counted = _usable(_counted(picture))
-    told = counted or _usable(Fraction(picture.average_rate or 0))
+    declared = counted or _usable(Fraction(picture.average_rate or 0))
     span = times[-1] - times[0] if times else Fraction(0)
     if not span:
-        return (_rounded(told), None) if told else (None, None)
+        return (_rounded(declared), None) if declared else (None, None)
     steps = [later - sooner for sooner, later in pairwise(times)]
     usual = sorted(steps)[len(steps) // 2]
     even = [step for step in steps if abs(step - usual) <= STEADY_S]
@@ -122,7 +122,7 @@ def _frame_rate(picture: VideoStream, times: list[Fraction]) -> tuple[Fraction |
         # What headers tell without having counted is what was meant, not what was recorded.
         return _rounded(counted or len(steps) / span), True
     exact = picture.time_base is not None and picture.time_base < COARSE_CLOCK
-    sources = (pace, told) if exact or span >= SPAN_S else (told, pace)
+    sources = (pace, declared) if exact or span >= SPAN_S else (declared, pace)
     return next((rate for rate in map(_standard, sources) if rate), _rounded(pace)), False
 
 

@@ -89,7 +89,7 @@ def copy_sound(
 ) -> Sound:
     """Write a sound track of `source` to `into` (m4a), not re-encoded where an m4a can hold it.
 
-    track: which one, from 1; None for the default one.  Holes of up to half an hour become silence.  Raises
+    track: which one, from 1; None for the default one.  Gaps of up to half an hour become silence.  Raises
     UnsupportedFormat when there is no sound that can be read, VideoSizeExceeded beyond `max_seconds`,
     InsufficientStorage.
     """

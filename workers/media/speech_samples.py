@@ -58,9 +58,9 @@ def _blocks(source: InputContainer) -> Iterator[tuple[int, Samples]]:
     resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
     position: int | None = None
     for frame in _frames(source):
-        told = position if frame.time is None else round(frame.time * RATE)
-        if position is None or (told is not None and abs(told - position) > JITTER_SAMPLES):
-            position = told or 0
+        declared = position if frame.time is None else round(frame.time * RATE)
+        if position is None or (declared is not None and abs(declared - position) > JITTER_SAMPLES):
+            position = declared or 0
         frame.pts = None
         for part in resampler.resample(frame):
             block = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)

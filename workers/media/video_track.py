@@ -12,7 +12,7 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from workers.media.sample_clock import LONGEST_HOLE_S, LONGEST_OVERLAP_S
+from workers.media.sample_clock import LONGEST_GAP_S, LONGEST_OVERLAP_S
 
 COPIED_CODECS = frozenset({"h264", "hevc", "av1", "libdav1d", "vp9", "libvpx-vp9", "mpeg4"})
 CLOCK_HZ = 90_000
@@ -73,7 +73,7 @@ class CopiedPicture:
         expected = None if self._last is None else self._last + self._last_length
         if expected is not None:
             step_s = float((dts + self._shift - expected) * self._time_base)
-            if step_s > LONGEST_HOLE_S or step_s < -LONGEST_OVERLAP_S:
+            if step_s > LONGEST_GAP_S or step_s < -LONGEST_OVERLAP_S:
                 self._shift = expected - dts
         placed = dts + self._shift
         if self._last is not None and placed <= self._last:

@@ -1,4 +1,4 @@
-"""Long sound in pieces (of half an hour unless told), cut where it is quietest, each finished piece kept on disk."""
+"""Long sound in chunks (of half an hour unless told), cut where it is quietest, each finished chunk kept on disk."""
 
 import json
 from pathlib import Path
@@ -9,23 +9,23 @@ from shared.atomic import written_whole
 from workers.media.cutting import Span
 from workers.media.speech_samples import RATE, Samples, duration_s, read_samples
 
-PIECE_S = 1800.0
-SEARCH_S = 120.0  # how far before a piece's longest end its silence is looked for
+CHUNK_S = 1800.0
+SEARCH_S = 120.0  # how far before a chunk's longest end its silence is looked for
 QUIET_S = 0.5  # length of the silence
 STEP_S = 0.02  # grid of the search
 FORMAT = 2  # of the kept files; raise it when their content changes
 
 
-def plan(audio: Path, *, piece_s: float = PIECE_S) -> tuple[Span, ...]:
-    """The pieces of `audio`, in order, without gaps: each at most `piece_s` long, cut at the quietest half second.
+def plan(audio: Path, *, chunk_s: float = CHUNK_S) -> tuple[Span, ...]:
+    """The chunks of `audio`, in order, without gaps: each at most `chunk_s` long, cut at the quietest half second.
 
-    The same file always gives the same pieces. Raises UnsupportedFormat.
+    The same file always gives the same chunks. Raises UnsupportedFormat.
     """
     total = duration_s(audio)
-    search_s = min(SEARCH_S, piece_s / 3)
+    search_s = min(SEARCH_S, chunk_s / 3)
     starts = [0.0]
-    while total - starts[-1] > piece_s:
-        latest = starts[-1] + piece_s
+    while total - starts[-1] > chunk_s:
+        latest = starts[-1] + chunk_s
         around = read_samples(audio, latest - search_s, latest)
         starts.append(round(latest - search_s + quietest_s(around), 2))
     ends = [*starts[1:], round(total, 3)]
@@ -45,8 +45,8 @@ def quietest_s(samples: Samples) -> float:
     return (int(np.argmin(np.round(sums, 9))) + window / 2) * STEP_S
 
 
-class PieceStore:
-    """Finished pieces in a folder. What was kept for other sound, another model or another cut is not used."""
+class ChunkStore:
+    """Finished chunks in a folder. What was kept for other sound, another model or another cut is not used."""
 
     def __init__(self, folder: Path, *, audio: Path, **made_with: str) -> None:
         self._folder = folder
@@ -62,16 +62,16 @@ class PieceStore:
             return None
         return kept["piece"]
 
-    def save(self, span: Span, piece: dict[str, object]) -> None:
-        """Keep `piece`; it is there whole or not at all."""
+    def save(self, span: Span, chunk: dict[str, object]) -> None:
+        """Keep `chunk`; it is there whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(span)
-        text = json.dumps({"key": self._key_of(span), "piece": piece}, allow_nan=False)
+        text = json.dumps({"key": self._key_of(span), "piece": chunk}, allow_nan=False)
         with written_whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def sound_path(self, span: Span) -> Path:
-        """Where the piece's sound may be put while it is worked on."""
+        """Where the chunk's sound may be put while it is worked on."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._path(span).with_suffix(".m4a")
 

@@ -12,14 +12,14 @@ from shared.progress import Progress
 from shared.redis.breaker import Call, unguarded
 from workers.media.cutting import Span, cut
 from workers.media.speech_samples import duration_s
-from workers.transcription.chunks import PieceStore, plan
+from workers.transcription.chunks import ChunkStore, plan
 from workers.transcription.deepgram_api import AUTO, Answer, DeepgramApi
 from workers.transcription.transcript import Paragraph, Transcript, Word, transcript_of
 from workers.transcription.voice import is_spoken
 
 # Pay-as-you-go for recorded sound, one channel, US dollars a minute: an estimate, Deepgram's bill decides.
 USD_A_MINUTE = {"nova-3": 0.0043, "nova-2": 0.0043, "nova": 0.0043, "enhanced": 0.0145, "base": 0.0125}
-UPLOADED_SHARE = 0.5  # of a piece's progress; the rest is Deepgram's answer
+UPLOADED_SHARE = 0.5  # of a chunk's progress; the rest is Deepgram's answer
 REPORT_EVERY_S = 1.0
 PROBE_S = 2.0
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})?", re.IGNORECASE)
@@ -31,7 +31,7 @@ def spend_freely(_hours: float) -> None:
 
 
 class _Kept(TypedDict):
-    """A piece as it stands in a file."""
+    """A chunk as it stands in a file."""
 
     language: str | None
     words: list[tuple[str, float, float, float | None]]
@@ -39,8 +39,8 @@ class _Kept(TypedDict):
     unheard_s: float
 
 
-class _Piece(NamedTuple):
-    """What was heard in one piece; times from the start of the recording."""
+class _Chunk(NamedTuple):
+    """What was heard in one chunk; times from the start of the recording."""
 
     language: str | None
     words: list[Word]
@@ -53,7 +53,7 @@ class _Piece(NamedTuple):
         return {"language": self.language, "words": words, "paragraphs": paragraphs, "unheard_s": self.unheard_s}
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, object]) -> "_Piece":
+    def from_dict(cls, found: Mapping[str, object]) -> "_Chunk":
         kept = cast("_Kept", found)
         paragraphs = kept["paragraphs"]
         return cls(
@@ -67,8 +67,8 @@ class _Piece(NamedTuple):
 class DeepgramTranscriber:
     """Transcribes with Deepgram; see `transcript.Transcriber`.
 
-    base_url: None for Deepgram itself.  pieces_at_once: requests in flight.  call: every request goes through it
-    (breaker, retries); what it may probe with is the first PROBE_S of a piece.  spend_hours: told the hours of sound
+    base_url: None for Deepgram itself.  chunks_at_once: requests in flight.  call: every request goes through it
+    (breaker, retries); what it may probe with is the first PROBE_S of a chunk.  spend_hours: told the hours of sound
     before each request, raises when the budget is used up, and is told them with a minus sign when the request failed.
     """
 
@@ -78,13 +78,13 @@ class DeepgramTranscriber:
         *,
         base_url: str | None,
         model: str,
-        pieces_at_once: int = 3,
+        chunks_at_once: int = 3,
         call: Call = unguarded,
         spend_hours: Callable[[float], None] = spend_freely,
     ) -> None:
         self._api = DeepgramApi(api_key, base_url=base_url, model=model)
         self._model = model
-        self._pieces_at_once = pieces_at_once
+        self._chunks_at_once = chunks_at_once
         self._call = call
         self._spend_hours = spend_hours
 
@@ -94,21 +94,21 @@ class DeepgramTranscriber:
             raise UnsupportedLanguage(f"{language} is no language code.")
 
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
-        """The words in `audio`, a few pieces at a time; a piece kept in `work` is not sent again.
+        """The words in `audio`, a few chunks at a time; a chunk kept in `work` is not sent again.
 
-        When a piece fails, the others in flight are finished and kept, then its error is raised; see
+        When a chunk fails, the others in flight are finished and kept, then its error is raised; see
         `deepgram_api.DeepgramApi.listen` for the errors.
         """
         self.check(language)
         spans = plan(audio)
-        store = PieceStore(work, audio=audio, provider="deepgram", model=self._model, language=language)
+        store = ChunkStore(work, audio=audio, provider="deepgram", model=self._model, language=language)
         board = _Board(spans, progress)
-        kept = {span: _Piece.from_dict(found) for span in spans if (found := store.load(span)) is not None}
+        kept = {span: _Chunk.from_dict(found) for span in spans if (found := store.load(span)) is not None}
         for span in kept:
             board.heard(span)
         missing = [span for span in spans if span not in kept]
         stop = threading.Event()
-        pool = ThreadPoolExecutor(self._pieces_at_once, thread_name_prefix="deepgram")
+        pool = ThreadPoolExecutor(self._chunks_at_once, thread_name_prefix="deepgram")
         try:
             asked = {
                 pool.submit(self._hear, audio, span, language, store, board, stop, whole=len(spans) == 1): span
@@ -125,12 +125,12 @@ class DeepgramTranscriber:
         audio: Path,
         span: Span,
         language: str,
-        store: PieceStore,
+        store: ChunkStore,
         board: "_Board",
         stop: threading.Event,
         *,
         whole: bool,
-    ) -> _Piece:
+    ) -> _Chunk:
         path = audio if whole else store.sound_path(span)
         begins_s = 0.0 if whole else cut(audio, span, path)
         length_s = span.end if whole else duration_s(path)
@@ -144,17 +144,17 @@ class DeepgramTranscriber:
         def probe() -> None:
             self._probe(path, store.sound_path(span).with_suffix(".probe.m4a"), language, stop)
 
-        piece = _shifted(self._asked(listen, probe, length_s), begins_s)
-        if not piece.words and is_spoken(audio, span):
+        chunk = _shifted(self._asked(listen, probe, length_s), begins_s)
+        if not chunk.words and is_spoken(audio, span):
             # An empty answer to speech happens; it is no error that anything else would try again.
-            piece = _shifted(self._asked(listen, probe, length_s), begins_s)
-            if not piece.words:
-                piece = piece._replace(unheard_s=span.end - span.start)
-        store.save(span, piece.as_dict())
+            chunk = _shifted(self._asked(listen, probe, length_s), begins_s)
+            if not chunk.words:
+                chunk = chunk._replace(unheard_s=span.end - span.start)
+        store.save(span, chunk.as_dict())
         if not whole:
             path.unlink(missing_ok=True)
         board.heard(span)
-        return piece
+        return chunk
 
     def _asked(self, listen: Callable[[], Answer], probe: Callable[[], None], length_s: float) -> Answer:
         """Deepgram's answer, paid from the budget if there is one."""
@@ -169,7 +169,7 @@ class DeepgramTranscriber:
         return answer
 
     def _probe(self, sound: Path, into: Path, language: str, stop: threading.Event) -> None:
-        """Ask for the beginning only: a whole piece takes minutes, and others wait for what comes of it."""
+        """Ask for the beginning only: a whole chunk takes minutes, and others wait for what comes of it."""
         try:
             cut(sound, Span(0.0, PROBE_S), into)
         except UnsupportedFormat:
@@ -180,20 +180,20 @@ class DeepgramTranscriber:
             if into is not sound:
                 into.unlink(missing_ok=True)
 
-    def _joined(self, pieces: list[_Piece], language: str, spans: tuple[Span, ...]) -> Transcript:
-        words = [word for piece in pieces for word in piece.words]
-        complete = all(piece.paragraphs is not None for piece in pieces)
-        paragraphs = [paragraph for piece in pieces for paragraph in piece.paragraphs or ()]
+    def _joined(self, chunks: list[_Chunk], language: str, spans: tuple[Span, ...]) -> Transcript:
+        words = [word for chunk in chunks for word in chunk.words]
+        complete = all(chunk.paragraphs is not None for chunk in chunks)
+        paragraphs = [paragraph for chunk in chunks for paragraph in chunk.paragraphs or ()]
         seconds = spans[-1].end if spans else 0.0
         price = USD_A_MINUTE.get(self._model.removesuffix("-general"))
         return transcript_of(
             words,
-            language=_spoken(pieces) if language == AUTO else language,
+            language=_spoken(chunks) if language == AUTO else language,
             provider="deepgram",
             model=self._model,
             duration_seconds=seconds,
             cost_estimate_usd=None if price is None else price * seconds / 60,
-            warnings=_warnings(words, sum(piece.unheard_s for piece in pieces)),
+            warnings=_warnings(words, sum(chunk.unheard_s for chunk in chunks)),
             paragraphs=tuple(paragraphs) if complete and bool(paragraphs) == bool(words) else None,
         )
 
@@ -204,16 +204,16 @@ def _warnings(words: list[Word], unheard_s: float) -> tuple[str, ...]:
     return () if words else (NO_SPEECH,)
 
 
-def _spoken(pieces: list[_Piece]) -> str | None:
+def _spoken(chunks: list[_Chunk]) -> str | None:
     """The language most words were said in, the first of equals."""
     counts: dict[str, int] = {}
-    for piece in pieces:
-        if piece.language is not None:
-            counts[piece.language] = counts.get(piece.language, 0) + len(piece.words)
+    for chunk in chunks:
+        if chunk.language is not None:
+            counts[chunk.language] = counts.get(chunk.language, 0) + len(chunk.words)
     return max(counts, key=lambda language: counts[language]) if counts else None
 
 
-def _shifted(answer: Answer, by_s: float) -> _Piece:
+def _shifted(answer: Answer, by_s: float) -> _Chunk:
     def at(seconds: float) -> float:
         return round(seconds + by_s, 3)
 
@@ -221,11 +221,11 @@ def _shifted(answer: Answer, by_s: float) -> _Piece:
     paragraphs = None
     if answer.paragraphs is not None:
         paragraphs = [one._replace(start=at(one.start), end=at(one.end)) for one in answer.paragraphs]
-    return _Piece(answer.language, words, paragraphs)
+    return _Chunk(answer.language, words, paragraphs)
 
 
 class _Board:
-    """How far every piece is, and the progress that makes."""
+    """How far every chunk is, and the progress that makes."""
 
     def __init__(self, spans: tuple[Span, ...], progress: Progress) -> None:
         self._total_s = max(sum(span.end - span.start for span in spans), 1e-3)
@@ -246,7 +246,7 @@ class _Board:
         self._progress(self._told)
 
 
-def _gather(asked: dict[Future[_Piece], Span], board: _Board) -> dict[Span, _Piece]:
+def _gather(asked: dict[Future[_Chunk], Span], board: _Board) -> dict[Span, _Chunk]:
     """What the threads heard. After a failure nothing new is sent, what is in flight is finished, then it is raised."""
     waiting = set(asked)
     failed: BaseException | None = None

@@ -72,7 +72,7 @@ class Transcriber(Protocol):
         """Raise UnsupportedLanguage when `language` ("en", "auto", ...) can't be transcribed. Does no work."""
 
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
-        """The words in `audio`. Finished pieces are kept in the folder `work`, so that a second try goes on."""
+        """The words in `audio`. Finished chunks are kept in the folder `work`, so that a second try goes on."""
 
 
 def transcript_of(

@@ -13,7 +13,7 @@ from faster_whisper.transcribe import Segment
 from shared.progress import Progress
 from workers.media.cutting import Span
 from workers.media.speech_samples import RATE, read_samples
-from workers.transcription.chunks import PieceStore, plan
+from workers.transcription.chunks import ChunkStore, plan
 from workers.transcription.hallucinations import is_unlikely, without_loops
 from workers.transcription.language import Clarity, elected, joint, windows
 from workers.transcription.models import DEFAULT_LANGUAGE, ENGLISH_ONLY, languages_of, load, name_of, whisper_language
@@ -23,7 +23,7 @@ from workers.transcription.voice import ENOUGH_S, voice_in
 BATCH = 4  # stretches of up to 30 s decoded at once: as fast as 8 on two cores, and heard of twice as often
 BEAM = 5
 # Shorter than Deepgram's half hour: the first words come sooner, a crash repeats less, memory stays near 0.7 GB.
-PIECE_S = 600.0
+CHUNK_S = 600.0
 REPORT_EVERY_S = 1.0
 NO_SPEECH = "No speech was found in the sound."
 
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class _Kept(TypedDict):
-    """A piece as it stands in a file."""
+    """A chunk as it stands in a file."""
 
     language: str | None
     words: list[tuple[str, float, float, float | None]]
@@ -39,8 +39,8 @@ class _Kept(TypedDict):
     clarity: tuple[float, float]
 
 
-class _Piece(NamedTuple):
-    """What was heard in one piece; times from the start of the recording."""
+class _Chunk(NamedTuple):
+    """What was heard in one chunk; times from the start of the recording."""
 
     language: str | None
     words: list[Word]
@@ -51,7 +51,7 @@ class _Piece(NamedTuple):
         return {**self._asdict(), "words": [list(word) for word in self.words], "clarity": list(self.clarity)}
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, object]) -> "_Piece":
+    def from_dict(cls, found: Mapping[str, object]) -> "_Chunk":
         kept = cast("_Kept", found)
         words = [Word(*word) for word in kept["words"]]
         return cls(kept["language"], words, kept["unlikely"], Clarity(*kept["clarity"]))
@@ -73,47 +73,47 @@ class WhisperTranscriber:
         whisper_language(language, self._model)
 
     def transcribe(self, audio: Path, *, language: str, work: Path, progress: Progress) -> Transcript:
-        """The words in `audio`, piece by piece in order; a piece kept in `work` is not heard again.
+        """The words in `audio`, chunk by chunk in order; a chunk kept in `work` is not heard again.
 
         A model that knows English only gives no words, and a warning, for what is not English.
         Raises UnsupportedLanguage, UnsupportedFormat, TranscriptionServiceError.
         """
         asked = whisper_language(language, self._model)
-        store = PieceStore(work, audio=audio, model=name_of(self._model), language=language)
+        store = ChunkStore(work, audio=audio, model=name_of(self._model), language=language)
         with _Background(progress) as background:
-            spans = background.run(lambda: plan(audio, piece_s=PIECE_S))
+            spans = background.run(lambda: plan(audio, chunk_s=CHUNK_S))
             total_s = max(spans[-1].end, 1e-3) if spans else 1e-3
             kept = [found for span in spans if (found := store.load(span)) is not None]
             if len(spans) > 1 and not kept and self._listen_around(audio, total_s, background).is_other_language:
                 return self._nothing(total_s)
             spoken = self._spoken(audio, asked, total_s, background)
-            pieces: list[_Piece] = []
+            chunks: list[_Chunk] = []
             for span in spans:
-                pieces.append(self._piece(audio, span, spoken or _first_language(pieces), total_s, store, background))
+                chunks.append(self._chunk(audio, span, spoken or _first_language(chunks), total_s, store, background))
                 background.done(span.end / total_s)
-        if self._english_only and joint(piece.clarity for piece in pieces).is_other_language:
+        if self._english_only and joint(chunk.clarity for chunk in chunks).is_other_language:
             return self._nothing(total_s)
-        return self._joined(pieces, asked, spoken, spans[-1].end if spans else 0.0)
+        return self._joined(chunks, asked, spoken, spans[-1].end if spans else 0.0)
 
     @property
     def _english_only(self) -> bool:
         return languages_of(self._model) == ENGLISH_ONLY
 
-    def _piece(
+    def _chunk(
         self,
         audio: Path,
         span: Span,
         language: str | None,
         total_s: float,
-        store: PieceStore,
+        store: ChunkStore,
         background: "_Background",
-    ) -> _Piece:
+    ) -> _Chunk:
         kept = store.load(span)
         if kept is not None:
-            return _Piece.from_dict(kept)
-        piece = self._hear(audio, span, language, total_s, background)
-        store.save(span, piece.as_dict())
-        return piece
+            return _Chunk.from_dict(kept)
+        chunk = self._hear(audio, span, language, total_s, background)
+        store.save(span, chunk.as_dict())
+        return chunk
 
     def _listen_around(self, audio: Path, total_s: float, background: "_Background") -> Clarity:
         """How clear some windows are to a model that knows English only, before all of a long recording is heard."""
@@ -144,7 +144,7 @@ class WhisperTranscriber:
                 votes.append((language, probability))
         return elected(votes) or asked
 
-    def _hear(self, audio: Path, span: Span, language: str | None, total_s: float, background: "_Background") -> _Piece:
+    def _hear(self, audio: Path, span: Span, language: str | None, total_s: float, background: "_Background") -> _Chunk:
         segments, found, spoken_s = self._segments(audio, span.start, span.end, language, background)
         words: list[Word] = []
         unlikely = 0
@@ -156,7 +156,7 @@ class WhisperTranscriber:
             else:
                 words += _words_of(segment, span)
             background.done((span.start + segment.end) / total_s)
-        return _Piece(found if words else None, without_loops(words), unlikely, clarity)
+        return _Chunk(found if words else None, without_loops(words), unlikely, clarity)
 
     def _segments(
         self, audio: Path, start_s: float, end_s: float, language: str | None, background: "_Background"
@@ -178,25 +178,25 @@ class WhisperTranscriber:
         return background.each(segments), info.language, float(info.duration_after_vad)
 
     def _nothing(self, duration_s: float) -> Transcript:
-        told = (
+        warning = (
             f"The speech does not sound like English, which is all that the speech model {name_of(self._model)} knows, "
             "so no words were written down. Use Deepgram, or set WHISPER_MODEL to a multilingual model."
         )
-        return self._transcript([], None, duration_s, [told])
+        return self._transcript([], None, duration_s, [warning])
 
-    def _joined(self, pieces: list[_Piece], asked: str | None, spoken: str | None, duration_s: float) -> Transcript:
-        words = [word for piece in pieces for word in piece.words]
-        unlikely = sum(piece.unlikely for piece in pieces)
+    def _joined(self, chunks: list[_Chunk], asked: str | None, spoken: str | None, duration_s: float) -> Transcript:
+        words = [word for chunk in chunks for word in chunk.words]
+        unlikely = sum(chunk.unlikely for chunk in chunks)
         warnings = [] if words else [NO_SPEECH]
         if spoken != asked:
             warnings.append(f"The speech is not in the language {asked} but in {spoken}, in which it was written down.")
-        if asked is None and words and self._english_only and not joint(piece.clarity for piece in pieces).is_judged:
+        if asked is None and words and self._english_only and not joint(chunk.clarity for chunk in chunks).is_judged:
             warnings.append(
                 "There is too little speech to tell whether it is English, all that the speech model knows."
             )
         if unlikely:
             warnings.append(f"{unlikely} stretches of sound were too unclear to be written down.")
-        return self._transcript(words, spoken or _first_language(pieces), duration_s, warnings)
+        return self._transcript(words, spoken or _first_language(chunks), duration_s, warnings)
 
     def _transcript(
         self, words: list[Word], language: str | None, duration_s: float, warnings: list[str]
@@ -212,8 +212,8 @@ class WhisperTranscriber:
         )
 
 
-def _first_language(pieces: list[_Piece]) -> str | None:
-    return next((piece.language for piece in pieces if piece.words), None)
+def _first_language(chunks: list[_Chunk]) -> str | None:
+    return next((chunk.language for chunk in chunks if chunk.words), None)
 
 
 def _words_of(segment: Segment, span: Span) -> Iterator[Word]:
@@ -229,7 +229,7 @@ def _thread() -> ThreadPoolExecutor:
 
 
 class _Background:
-    """Runs long native calls in a thread, so that progress is told every second and can stop the work at once."""
+    """Runs long native calls in a thread, so that progress is reported every second and can stop the work at once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -251,7 +251,7 @@ class _Background:
         self._progress(self._done)
 
     def run(self, call: Callable[[], Result]) -> Result:
-        """What `call` returns, the last fraction told again every second until then."""
+        """What `call` returns, the last fraction reported again every second until then."""
         future = self._thread.submit(call)
         self._cancel = future.cancel
         while True:

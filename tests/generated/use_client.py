@@ -4,12 +4,12 @@ import json
 import sys
 import time
 
-from klipstream_client import Client
-from klipstream_client.api.analysis import get_analysis, get_analysis_status, submit_analysis
-from klipstream_client.api.feedback import edit_highlight
-from klipstream_client.api.files import export_highlights, get_file, get_manifest, get_results
-from klipstream_client.api.lists import list_analyses
-from klipstream_client.models import (
+from generated_client import Client
+from generated_client.api.analysis import get_analysis, get_analysis_status, submit_analysis
+from generated_client.api.feedback import edit_highlight
+from generated_client.api.files import export_highlights, get_file, get_manifest, get_results
+from generated_client.api.lists import list_analyses
+from generated_client.models import (
     ErrorCode,
     ExportHighlightsFormat,
     Highlight,
@@ -25,7 +25,7 @@ from klipstream_client.models import (
     Submission,
     Verdict,
 )
-from klipstream_client.types import File
+from generated_client.types import File
 
 ENDED = {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
 

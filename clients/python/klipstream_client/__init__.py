@@ -1,0 +1,70 @@
+"""A client of KlipStream's HTTP API: Client waits, AsyncClient does not. docs/clients.md has examples."""
+
+from .answers import (
+    Deliveries,
+    Delivery,
+    Event,
+    ExportFormat,
+    Highlight,
+    HighlightEdit,
+    Job,
+    JobError,
+    Jobs,
+    JobStatus,
+    Manifest,
+    Options,
+    Progress,
+    Results,
+    Verdict,
+    Video,
+    Webhook,
+)
+from .async_client import AsyncClient
+from .client import Client
+from .errors import (
+    ApiError,
+    Conflict,
+    DamagedDownload,
+    InvalidRequest,
+    KlipStreamError,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+    WebhookRefused,
+)
+from .webhooks import verify_webhook
+
+__version__ = "1.0.0"
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "Conflict",
+    "DamagedDownload",
+    "Deliveries",
+    "Delivery",
+    "Event",
+    "ExportFormat",
+    "Highlight",
+    "HighlightEdit",
+    "InvalidRequest",
+    "Job",
+    "JobError",
+    "JobStatus",
+    "Jobs",
+    "KlipStreamError",
+    "Manifest",
+    "NotFound",
+    "Options",
+    "Progress",
+    "RateLimited",
+    "Results",
+    "Unauthorized",
+    "Unreachable",
+    "Verdict",
+    "Video",
+    "Webhook",
+    "WebhookRefused",
+    "verify_webhook",
+]

@@ -1,0 +1,245 @@
+"""The client for programs that do other things meanwhile (asyncio or trio)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+
+import anyio
+import anyio.to_thread
+import httpx
+from httpx_sse import EventSource, SSEError
+from tenacity import AsyncRetrying
+
+from . import calls
+from .answers import (
+    Delivery,
+    Event,
+    ExportFormat,
+    Highlight,
+    HighlightEdit,
+    Job,
+    Jobs,
+    JobStatus,
+    Manifest,
+    Options,
+    Results,
+)
+from .calls import Answer, Call, T, refuse_errors
+from .downloading import CHUNK_BYTES, MAX_DOWNLOAD_BYTES, Download, entry_of, target_of
+from .errors import ApiError, DamagedDownload, Unreachable
+from .following import Following, Look, Open, Poll, Wait
+from .retrying import STOP, retry_for, wait_s
+from .transport import STREAM_TIMEOUT, TIMEOUT_S, answer_of, checked_size, headers_with, request_for, unreachable
+
+
+class AsyncClient:
+    """A KlipStream server. Every call raises ApiError for what the server refuses, Unreachable when it does not answer.
+
+    key: an API key.  trust_env: whether proxies of the environment are used.
+    """
+
+    def __init__(
+        self, base_url: str, *, key: str | None = None, timeout_s: float = TIMEOUT_S, trust_env: bool = True
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            headers=headers_with(key),
+            timeout=timeout_s,
+            trust_env=trust_env,
+            follow_redirects=True,
+        )
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End every connection."""
+        await self._http.aclose()
+
+    async def submit(
+        self,
+        url: str,
+        *,
+        chat_url: str | None = None,
+        callback_url: str | None = None,
+        options: Options | None = None,
+        idempotency_key: str | None = None,
+        force: bool = False,
+    ) -> Job:
+        """Analyse a recording. The answer comes at once: a new job, or the one that already does this work."""
+        return await self._run(
+            calls.submit(
+                url,
+                chat_url=chat_url,
+                callback_url=callback_url,
+                options=options,
+                idempotency_key=idempotency_key,
+                force=force,
+            )
+        )
+
+    async def job(self, job_id: str) -> Job:
+        """The job as it is now."""
+        return await self._run(calls.job(job_id))
+
+    async def jobs(
+        self,
+        *,
+        status: JobStatus | None = None,
+        video_id: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Jobs:
+        """A page of jobs, newest first; cursor: the `next_cursor` of the page before."""
+        return await self._run(calls.jobs(status=status, video_id=video_id, limit=limit, cursor=cursor))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Stop the job's work."""
+        return await self._run(calls.cancel(job_id))
+
+    async def retry(self, job_id: str) -> Job:
+        """Go on with a failed or cancelled job."""
+        return await self._run(calls.retry(job_id))
+
+    async def results(self, job_id: str) -> Results:
+        """The result document; Conflict until the job has completed."""
+        return await self._run(calls.results(job_id))
+
+    async def manifest(self, job_id: str) -> Manifest:
+        """Every finished file of the job."""
+        return await self._run(calls.manifest(job_id))
+
+    async def export(self, job_id: str, form: ExportFormat) -> bytes:
+        """The highlights for an editor, a player or a spreadsheet."""
+        return await self._run(calls.export(job_id, form))
+
+    def file_url(self, job_id: str, name: str) -> str:
+        """Where a file of the job is; without the key."""
+        return f"{self.base_url}{calls.file_path(job_id, name)}"
+
+    async def edit_highlight(self, job_id: str, rank: int, edit: HighlightEdit) -> Highlight:
+        """Judge a highlight, name it, move its borders: the highlight as it is shown from now on."""
+        return await self._run(calls.edit_highlight(job_id, rank, edit))
+
+    async def deliveries(self, job_id: str) -> Sequence[Delivery]:
+        """The job's webhooks, oldest first, with every try and its answer."""
+        return (await self._run(calls.deliveries(job_id)))["deliveries"]
+
+    async def follow(self, job_id: str) -> AsyncGenerator[Event]:
+        """Every change of the job, then how it ended, once. Connections may break meanwhile.
+
+        Raises ApiError, and Unreachable when nothing was answered for two minutes.
+        """
+        course = Following(job_id)
+        while not course.is_over:
+            step = course.step()
+            if isinstance(step, Wait):
+                await anyio.sleep(step.seconds)
+            elif isinstance(step, Open):
+                async with aclosing(self._streamed(job_id, course, step)) as events:
+                    async for event in events:
+                        yield event
+            elif told := await self._asked(job_id, course, step):
+                yield told
+
+    async def wait(self, job_id: str) -> Job:
+        """The job once it has ended, in whichever way."""
+        async for _ in self.follow(job_id):
+            pass
+        return await self.job(job_id)
+
+    async def download(self, job_id: str, name: str, target: Path, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> Path:
+        """A file of the job (`clips/01.mp4`) to `target`, a folder or a file: where it is then.
+
+        Resumed where it broke, also by a later call. Raises NotFound, DamagedDownload.
+        """
+        entry = entry_of(await self.manifest(job_id), name)
+        if entry is None:
+            await self._run(calls.small_file(job_id, name))
+            raise DamagedDownload("the manifest does not name this file")
+        target = target_of(name, target)
+        download = Download(entry, target, max_bytes=max_bytes)
+        while not await anyio.to_thread.run_sync(download.is_complete):
+            try:
+                await self._fetch(calls.file_path(job_id, name), download)
+            except (ApiError, Unreachable) as error:
+                await anyio.sleep(download.broke(error))
+        return target
+
+    async def _run(self, call: Call[T]) -> T:
+        """The call, made again when it failed in a way that may pass."""
+        policy = AsyncRetrying(stop=STOP, wait=wait_s, retry=retry_for(call.is_repeatable), reraise=True)
+        return await policy(self._once, call)
+
+    async def _once(self, call: Call[T]) -> T:
+        async with self._sent(request_for(self._http, call)) as response:
+            answer = await _whole(response)
+        refuse_errors(answer)
+        return call.read(answer)
+
+    async def _asked(self, job_id: str, course: Following, step: Poll | Look) -> Event | None:
+        try:
+            if isinstance(step, Poll):
+                return course.polled(await self._once(calls.status(job_id, etag=step.etag)))
+            return course.looked(await self._once(calls.job(job_id)))
+        except (ApiError, Unreachable) as error:
+            course.unanswered(error)
+            return None
+
+    async def _streamed(self, job_id: str, course: Following, step: Open) -> AsyncGenerator[Event]:
+        headers = {"Accept": "text/event-stream"} | (
+            {"Last-Event-ID": step.last_event_id} if step.last_event_id else {}
+        )
+        request = self._http.build_request(
+            "GET", calls.job_path(job_id, "stream"), headers=headers, timeout=STREAM_TIMEOUT
+        )
+        problem: ApiError | Unreachable | None = None
+        try:
+            async with self._sent(request) as response:
+                if response.is_error:
+                    refuse_errors(await _whole(response))
+                async for said in EventSource(response).aiter_sse():
+                    if event := course.heard(said.event, said.id, said.data):
+                        yield event
+                    if course.is_over:
+                        return
+        except (ApiError, Unreachable) as error:
+            problem = error
+        except SSEError as error:
+            problem = Unreachable(f"{self.base_url} sends no event stream ({error})")
+        course.stream_over(problem)
+
+    async def _fetch(self, path: str, download: Download) -> None:
+        async with self._sent(self._http.build_request("GET", path, headers=dict(download.headers()))) as response:
+            if response.is_error:
+                refuse_errors(await _whole(response))
+            with download.opened(response.status_code) as file:
+                async for chunk in response.aiter_raw(CHUNK_BYTES):
+                    await anyio.to_thread.run_sync(download.write, file, chunk)
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """The response, its body not read. Raises Unreachable, also while it is read."""
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self.base_url, error) from error
+
+
+async def _whole(response: httpx.Response) -> Answer:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        checked_size(len(body))
+    return answer_of(response, bytes(body))
