@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
-.PHONY: help setup demo up analyze doctor test unit pythons coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit fuzz pythons coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test: setup ## Every test
 
 unit: setup ## The tests that need nothing, in seconds
 	@$(PY) -m pytest -q -n auto tests/unit
+
+fuzz: setup ## The API asked at random, from another seed each time (SEED=... repeats one)
+	@FUZZ_SEED=$(or $(SEED),$$RANDOM) $(PY) -m pytest -s tests/acceptance/test_fuzzed.py
 
 pythons: ## The same on every Python from 3.11 that is here, each in a venv of its own (var/pythons)
 	@.ci/pythons

@@ -23,7 +23,7 @@ from bench.judge_bursts import rounded
 from bench.metrics import Floats, match
 from bench.product import Found, find_in_chat, probability
 from bench.read import read_chat, read_intervals
-from workers.analysis.lexicon import EMOTIONS
+from shared.emotions import EMOTIONS
 from workers.chatlog import Comment
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

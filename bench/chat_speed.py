@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from bench.read import read_chat
+from shared.emotions import EMOTIONS
 from workers.analysis.chat_signals import chat_grid
-from workers.analysis.lexicon import CROWDS, EMOTIONS, emote_names, lexicon
+from workers.analysis.lexicon import CROWDS, emote_names, lexicon
 from workers.chatlog import Comment
 
 ROUNDS = 3

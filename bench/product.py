@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from workers.analysis import scoring
 from workers.analysis.chat_signals import chat_grid
-from workers.analysis.lexicon import EMOTIONS, is_channel_emote
+from workers.analysis.lexicon import is_channel_emote
 from workers.analysis.scoring import Weights
 from workers.analysis.selection import select
 from workers.analysis.stats import Floats

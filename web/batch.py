@@ -14,6 +14,7 @@ from tasks import pipeline
 from web.answers import JobSchema, ProblemSchema, whole
 from web.auth import owner
 from web.blueprints import blueprint, flat
+from web.calls import operation
 from web.dependencies import dependencies
 from web.job_views import views
 from web.reachable import check_within_reach
@@ -91,6 +92,7 @@ class BatchAnswerSchema(Schema):
 @blp.arguments(BatchSchema)
 @blp.arguments(SubmissionHeadersSchema, location="headers")
 @blp.response(207, BatchAnswerSchema, description="An answer for each, in their order.")
+@operation("submitAnalyses")
 def submit_all(body: _Body, headers: _Idempotency) -> Response:
     """Analyse several recordings, up to 100.
 

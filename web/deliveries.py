@@ -1,23 +1,27 @@
 """What became of a job's webhooks, and sending them again."""
 
 from flask import Response, jsonify
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
+from shared.errors import JobConflict, NotFound
+from shared.jobs import EVENTS
 from shared.redis import outbox
 from shared.redis.connection import redis_errors
-from web.answers import whole
+from web.answers import MOMENT, whole
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.calls import operation
+from web.choices import Choice
 from web.dependencies import dependencies
 
 blp = blueprint("deliveries", "Webhooks that were sent.")
 
 
 @whole
-class TrySchema(Schema):
+class DeliveryTrySchema(Schema):
     """One attempt to deliver an event."""
 
-    at = fields.String(metadata={"format": "date-time"})
+    at = fields.String(metadata=MOMENT)
     seconds = fields.Float()
     status = fields.Integer(allow_none=True, metadata={"description": "Of the receiver's answer, if there was one."})
     answer = fields.String(metadata={"description": "The first 200 characters of it."})
@@ -29,23 +33,24 @@ class DeliverySchema(Schema):
     """One event for one receiver."""
 
     id = fields.String(metadata={"description": "The webhook-id: the same for every try of this event."})
-    type = fields.String(metadata={"description": "job.started, job.completed, job.failed or job.cancelled"})
+    type = Choice("WebhookEvent", EVENTS)
     url = fields.String()
-    state = fields.String(validate=validate.OneOf(["pending", "delivered", "failed", "gone"]))
-    created_at = fields.String(metadata={"format": "date-time"})
-    next_try_at = fields.String(allow_none=True, metadata={"format": "date-time"})
-    tries = fields.List(fields.Nested(TrySchema))
+    state = Choice("DeliveryState", ["pending", "delivered", "failed", "gone"])
+    created_at = fields.String(metadata=MOMENT)
+    next_try_at = fields.String(allow_none=True, metadata=MOMENT)
+    tries = fields.List(fields.Nested(DeliveryTrySchema))
 
 
 @whole
-class DeliveriesSchema(Schema):
+class DeliveryListSchema(Schema):
     """A job's webhooks."""
 
     deliveries = fields.List(fields.Nested(DeliverySchema))
 
 
 @blp.route("/api/v1/analysis/<job_id>/deliveries")
-@blp.response(200, DeliveriesSchema)
+@blp.response(200, DeliveryListSchema)
+@operation("listDeliveries")
 def deliveries(job_id: str) -> Response:
     """The webhooks of a job, oldest first, with every try and its answer."""
     job = own_job(job_id)
@@ -55,6 +60,7 @@ def deliveries(job_id: str) -> Response:
 
 @blp.route("/api/v1/analysis/<job_id>/deliveries/<delivery_id>/replay", methods=["POST"])
 @blp.response(202, DeliverySchema)
+@operation("replayDelivery", NotFound, JobConflict)
 def replay(job_id: str, delivery_id: str) -> Response:
     """Send a webhook again, with the same id and body, whatever came of it before: at once, then as any other."""
     job = own_job(job_id)

@@ -1,7 +1,6 @@
 """Puts the application together."""
 
 from flask import Flask
-from flask_smorest import Api
 
 from shared.settings import Settings
 from web import (
@@ -18,16 +17,15 @@ from web import (
     limits,
     lists,
     metrics,
+    openapi,
     ops,
     problems,
     stream,
     tokens,
     webhooks,
 )
-from web.answers import EventSchema, ProblemSchema
 from web.concurrency_limit import ConcurrencyLimit
 from web.pages import pages
-from web.problems import PROBLEM_JSON
 from web.request_body import MAX_BODY_BYTES
 
 BLUEPRINTS = (
@@ -47,19 +45,8 @@ BLUEPRINTS = (
 def build_app(config: Settings) -> Flask:
     """The application, with everything registered."""
     app = Flask("web")
-    app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1,
-        API_TITLE="KlipStream",
-        API_VERSION=dependencies.version(),
-        OPENAPI_VERSION="3.0.3",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
-        # The pages come from web/templates, which go before flask-smorest's own: no inline script, our own assets.
-        OPENAPI_SWAGGER_UI_PATH="/docs",
-        OPENAPI_SWAGGER_UI_URL="/static/swagger-ui/",
-        OPENAPI_REDOC_PATH="/redoc",
-        OPENAPI_REDOC_URL="/static/redoc/redoc.standalone.js",
-    )
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
+    openapi.configure(app, title="KlipStream", version=dependencies.version())
     app.json.sort_keys = False  # type: ignore[attr-defined] # the default provider has it
     app.url_map.strict_slashes = False
     own = dependencies.Dependencies(config)
@@ -71,26 +58,8 @@ def build_app(config: Settings) -> Flask:
     limits.register(app, config, own)
     auth.register(app)
     idempotency.register(app)
-    _register_api(app)
+    openapi.register(app, BLUEPRINTS, config)
     app.register_blueprint(pages)
     problems.register(app)
     app.wsgi_app = ConcurrencyLimit(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware
     return app
-
-
-def _register_api(app: Flask) -> None:
-    api = Api(spec_kwargs={"info": {"description": _DESCRIPTION, "license": {"name": "MIT"}}})
-    api.ERROR_SCHEMA = ProblemSchema
-    # flask-smorest knows one content type; what it registers when it is set up are the errors.
-    api.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
-    api.init_app(app)
-    api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
-    api.spec.components.schema("Event", schema=EventSchema)
-    api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
-    api.spec.options["security"] = [{"key": []}, {}]
-    for blueprint in BLUEPRINTS:
-        api.register_blueprint(blueprint)
-
-
-_DESCRIPTION = """Ranked highlights from long streams. Submit a recording, follow its progress, fetch clips and data.
-Errors are `application/problem+json`; every code is explained at [/docs/errors](/docs/errors)."""

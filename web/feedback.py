@@ -2,23 +2,26 @@
 
 from collections.abc import Mapping
 from math import inf
+from typing import ClassVar
 
 from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from shared.errors import FileMissing, InvalidRequest, NotFound
-from shared.feedback import BAD, GOOD, Changes, Features, features_of
+from shared.feedback import Changes, Features, features_of
 from shared.files import FEATURES
 from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.redis.feedback import FeedbackStore, Lesson
 from shared.text import is_plain
-from web.answers import HighlightSchema
+from web.answers import VERDICTS, HighlightSchema
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.calls import operation
+from web.choices import Choice
 from web.dependencies import dependencies
 from web.edited_files import highlights_of
-from web.files import require_completed
+from web.files import OF_RESULTS, require_completed
 
 MAX_TITLE = 200
 blp = blueprint("feedback", "What people say about highlights.")
@@ -48,15 +51,18 @@ class Seconds(fields.Float):
 class HighlightEditSchema(Schema):
     """What is said about a highlight; what is left out stays as it is."""
 
-    verdict = fields.String(
+    LEAST_MEMBERS: ClassVar = 1
+
+    verdict = Choice(
+        "Verdict",
+        VERDICTS,
         allow_none=True,
-        validate=validate.OneOf([GOOD, BAD]),
-        metadata={"description": "null takes it back. The channel's later jobs learn from verdicts."},
+        description="null takes it back. The channel's later jobs learn from verdicts.",
     )
     title = Title(
         allow_none=True,
         validate=validate.Length(1, MAX_TITLE),
-        metadata={"description": "null brings back the one that was found."},
+        metadata={"description": "One line. null brings back the one that was found."},
     )
     start_seconds = Seconds(
         allow_none=True,
@@ -78,6 +84,7 @@ class HighlightEditSchema(Schema):
 @blp.route("/api/v1/analysis/<job_id>/highlights/<int:rank>", methods=["PATCH"])
 @blp.arguments(HighlightEditSchema)
 @blp.response(200, HighlightSchema)
+@operation("editHighlight", NotFound, *OF_RESULTS)
 def edit(body: Changes, job_id: str, rank: int) -> Response:
     """Judge a highlight, name it, move its borders.
 

@@ -8,25 +8,29 @@ from pathlib import Path, PurePosixPath
 from flask import Response, jsonify, redirect, send_file
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import FileMissing, JobConflict, ResultsNotReady
-from shared.files import EXPORTS, MANIFEST, NO_CHAPTERS, RESULTS, media_type_of
+from shared.errors import FileMissing, JobConflict, NotFound, RangeNotSatisfiable, ResultsNotReady, StorageServiceError
+from shared.files import EXPORT_MEDIA_TYPES, EXPORTS, FILE_MEDIA_TYPES, MANIFEST, NO_CHAPTERS, RESULTS, media_type_of
 from shared.jobs import Job
 from shared.manifest import FileEntry, Manifest
 from shared.stages import JobStatus
-from web.answers import ResultsSchema
+from web.answers import ManifestSchema, ResultsSchema
 from web.auth import own_job
 from web.blueprints import blueprint
-from web.conditional import ETAG, NOT_CHANGED, conditional
+from web.calls import download, operation
+from web.conditional import conditional, unless_known
 from web.dependencies import dependencies
 from web.edited_files import edited_files, edits_of, shows_highlights
 from web.headers import FILE_POLICY
 
+OF_FILES = (FileMissing, StorageServiceError)
+OF_RESULTS = (JobConflict, ResultsNotReady, *OF_FILES)
 blp = blueprint("files", "What a job made.")
 
 
 @blp.route("/api/v1/analysis/<job_id>/results")
-@blp.response(200, ResultsSchema, headers=ETAG)
-@blp.alt_response(304, description=NOT_CHANGED)
+@blp.response(200, ResultsSchema)
+@unless_known
+@operation("getResults", *OF_RESULTS)
 def results(job_id: str) -> AnyResponse:
     """The result document of a completed job."""
     found = own_job(job_id)
@@ -39,28 +43,37 @@ def results(job_id: str) -> AnyResponse:
     return conditional(Response(data, content_type="application/json"))
 
 
-@blp.route("/api/v1/analysis/<job_id>/files/<path:name>")
-@blp.response(200, {"type": "string", "format": "binary"}, content_type="*/*", description="The file.")
-@blp.alt_response(206, description="The range that was asked for.")
-@blp.alt_response(302, description="A signed address in the cloud storage.")
-@blp.alt_response(304, description="Not changed since the ETag in If-None-Match.")
-def file(job_id: str, name: str) -> AnyResponse:
-    """A file of the job; byte ranges are served."""
+@blp.route("/api/v1/analysis/<job_id>/files/manifest.json")
+@blp.response(200, ManifestSchema)
+@operation("getManifest", *OF_FILES)
+def manifest(job_id: str) -> Response:
+    """Every finished file of the job, with its size and sha256."""
     found = own_job(job_id)
-    manifest = _manifest(found)
-    if name == MANIFEST:
-        return jsonify(job_id=found.job_id, files=_shown_entries(found, manifest))
-    return _hand_out(found, name, manifest)
+    return jsonify(job_id=found.job_id, files=_shown_entries(found, _manifest(found)))
 
 
-@blp.route(f"/api/v1/analysis/<job_id>/export/<any({', '.join(EXPORTS)}):form>")
-@blp.response(200, {"type": "string"}, content_type="*/*", description="The file.")
-def export(job_id: str, form: str) -> AnyResponse:
+@blp.route("/api/v1/analysis/<job_id>/files/<path:name>")
+@download(FILE_MEDIA_TYPES, is_text=False)
+@operation("getFile", RangeNotSatisfiable, *OF_FILES)
+def file(job_id: str, name: str) -> AnyResponse:
+    """A file of the job; byte ranges are served.
+
+    `<video>` and `<img>` send no headers: where the server has keys, `?access_token=TOKEN` stands for one
+    (`makeToken`).
+    """
+    found = own_job(job_id)
+    return _hand_out(found, name, _manifest(found))
+
+
+@blp.route(f"/api/v1/analysis/<job_id>/export/<any({', '.join(EXPORTS)}):format>")
+@download(EXPORT_MEDIA_TYPES, is_text=True)
+@operation("exportHighlights", NotFound, RangeNotSatisfiable, *OF_RESULTS)
+def export(job_id: str, format: str) -> AnyResponse:
     """The highlights for an editor, a player or a spreadsheet."""
     found = own_job(job_id)
     require_completed(found)
-    response = _hand_out(found, EXPORTS[form].name, _manifest(found))
-    response.headers["Content-Disposition"] = f'attachment; filename="{EXPORTS[form].download_name}"'
+    response = _hand_out(found, EXPORTS[format].name, _manifest(found))
+    response.headers["Content-Disposition"] = f'attachment; filename="{EXPORTS[format].download_name}"'
     return response
 
 

@@ -1,21 +1,21 @@
 """Parts of the answer about a job."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from shared.jobs import PRIORITIES
 from shared.waiting import REASONS
+from web.choices import CLIP_CHOICES, SPOKEN, TRANSCRIBERS, VIDEO_FETCHED, Choice
 
 
 class WaitingSchema(Schema):
     """What a job that nobody works on waits for."""
 
-    reason = fields.String(
+    reason = Choice(
+        "WaitingReason",
+        REASONS,
         required=True,
-        validate=validate.OneOf(REASONS),
-        metadata={
-            "description": "turn: others go first; worker: for a free one; retry: to try a stage again; breaker: until "
-            "a service that failed is tried again."
-        },
+        description="turn: others go first; worker: for a free one; retry: to try a stage again; breaker: until a "
+        "service that failed is tried again.",
     )
     position = fields.Integer(
         required=True,
@@ -35,17 +35,13 @@ class WaitingSchema(Schema):
 class JobOptionsSchema(Schema):
     """How the job is done: every option, those that were left out with their defaults."""
 
-    video = fields.String(required=True, validate=validate.OneOf(["clips", "full", "none"]))
+    video = Choice("VideoFetched", VIDEO_FETCHED, required=True)
     highlights = fields.Integer(required=True)
-    language = fields.String(required=True)
-    transcriber = fields.String(
-        required=True, allow_none=True, validate=validate.OneOf(["auto", "deepgram", "whisper", "none"])
-    )
+    language = Choice("Language", SPOKEN, required=True)
+    transcriber = Choice("Transcriber", TRANSCRIBERS, required=True, allow_none=True)
     audio_track = fields.Integer(required=True, allow_none=True)
-    clips = fields.Raw(
-        required=True, metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}]}
-    )
+    clips = fields.Raw(required=True, metadata={"oneOf": CLIP_CHOICES})
     learn = fields.Boolean(required=True)
     chat_offset_seconds = fields.Float(required=True)
-    priority = fields.String(required=True, validate=validate.OneOf(PRIORITIES))
+    priority = Choice("Priority", PRIORITIES, required=True)
     join = fields.List(fields.String(), required=True, metadata={"description": "`file:NAME` of each further part."})

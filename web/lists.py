@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared.errors import InvalidRequest
 from shared.redis.lists import END_MS, Wanted
 from shared.stages import JobStatus
-from web.answers import JobsSchema
+from web.answers import JobPageSchema
 from web.auth import owner
 from web.blueprints import blueprint
-from web.conditional import ETAG, NOT_CHANGED, conditional
+from web.calls import operation
+from web.conditional import conditional, unless_known
 from web.dependencies import dependencies
 from web.job_views import views
 from web.schemas import JobsQuerySchema
@@ -39,8 +40,9 @@ class Query(TypedDict):
 
 @blp.route("/api/v1/jobs")
 @blp.arguments(JobsQuerySchema, location="query")
-@blp.response(200, JobsSchema, headers=ETAG)
-@blp.alt_response(304, description=NOT_CHANGED)
+@blp.response(200, JobPageSchema)
+@unless_known
+@operation("listAnalyses")
 def list_jobs(query: Query) -> AnyResponse:
     """Your jobs, a page at a time.
 

@@ -13,10 +13,18 @@ from shared.redis import keys
 from shared.redis.connection import redis_errors
 from shared.settings import Settings
 from shared.stages import QUEUES
-from web.answers import ErrorsSchema, QueuesSchema, ReliabilitySchema
 from web.blueprints import blueprint
+from web.calls import operation
 from web.dependencies import Dependencies, dependencies
-from web.problems import problem_response
+from web.ops_answers import (
+    ErrorListSchema,
+    HealthSchema,
+    NotReadySchema,
+    QueueFiguresSchema,
+    ReadySchema,
+    ReliabilitySchema,
+)
+from web.problems import PROBLEM_JSON, problem_response
 from web.queues import live_workers, queue_figures, reliability_figures
 
 MIN_FREE_BYTES = 1 << 30
@@ -24,15 +32,17 @@ blp = blueprint("ops", "For operators.")
 
 
 @blp.route("/health")
-@blp.response(200, {"type": "object"})
+@blp.response(200, HealthSchema)
+@operation("getHealth")
 def health() -> Response:
     """Whether the web process is alive."""
     return jsonify(status="ok")
 
 
 @blp.route("/ready")
-@blp.response(200, {"type": "object"})
-@blp.alt_response(503, "SERVICE_UNAVAILABLE")
+@blp.response(200, ReadySchema)
+@blp.alt_response(503, schema=NotReadySchema, content_type=PROBLEM_JSON, description="Something is missing.")
+@operation("getReadiness")
 def ready() -> Response:
     """Whether work can be taken, with a reason for each part that can't."""
     reasons = {name: _reason(check) for name, check in _checks(dependencies()).items()}
@@ -82,7 +92,8 @@ def _worker_check(own: Dependencies, queue: str) -> Callable[[], None]:
 
 
 @blp.route("/api/v1/queues")
-@blp.response(200, QueuesSchema)
+@blp.response(200, QueueFiguresSchema)
+@operation("getQueues")
 def queues() -> Response:
     """How busy each queue is, for scaling decisions."""
     figures = queue_figures(dependencies().store)
@@ -91,6 +102,7 @@ def queues() -> Response:
 
 @blp.route("/api/v1/reliability")
 @blp.response(200, ReliabilitySchema)
+@operation("getReliability")
 def reliability() -> Response:
     """Retries per operation and the state of every circuit breaker."""
     figures = reliability_figures(dependencies().redis)
@@ -99,7 +111,8 @@ def reliability() -> Response:
 
 
 @blp.route("/api/v1/errors")
-@blp.response(200, ErrorsSchema)
+@blp.response(200, ErrorListSchema)
+@operation("listErrors")
 def errors() -> Response:
     """Every error there is."""
     return jsonify(errors=error_entries())

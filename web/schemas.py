@@ -7,13 +7,12 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from shared.jobs import EVENTS, PRIORITIES
 from shared.stages import JobStatus
-from web.languages import LANGUAGES
+from web.choices import CLIP_CHOICES, SPOKEN, TRANSCRIBERS, VIDEO_FETCHED, Choice
 from web.metadata import MAX_PAIRS, Metadata, check_key, check_value
 
 MAX_TEXT = 2048
 MAX_CHAT_OFFSET_S = 86_400
 MAX_JOINED = 50
-STATUSES = [status.value for status in JobStatus]
 SOURCES = ("twitch", "local", "direct")
 
 
@@ -107,18 +106,14 @@ class Pair(fields.String):
         return text
 
 
-def _known_language(value: str) -> None:
-    if value != "auto" and value not in LANGUAGES:
-        raise ValidationError("Must be auto or a two-letter ISO 639-1 code such as en.")
-
-
 class OptionsSchema(Schema):
     """How a job is to be done."""
 
-    video = fields.String(
+    video = Choice(
+        "VideoFetched",
+        VIDEO_FETCHED,
         load_default="clips",
-        validate=validate.OneOf(["clips", "full", "none"]),
-        metadata={"description": "Fetch the pictures under the clips only, all of them, or none (then no clips)."},
+        description="Fetch the pictures under the clips only, all of them, or none (then no clips).",
     )
     highlights = Whole(
         strict=True,
@@ -126,14 +121,19 @@ class OptionsSchema(Schema):
         validate=validate.Range(1, 50),
         metadata={"description": "How many highlights at most."},
     )
-    language = fields.String(
-        load_default="en", validate=_known_language, metadata={"description": "en, auto, or an ISO 639-1 code."}
+    language = Choice(
+        "Language",
+        SPOKEN,
+        load_default="en",
+        description="What is spoken: auto, or an ISO 639-1 code.",
+        error="Must be auto or a two-letter ISO 639-1 code such as en.",
     )
-    transcriber = fields.String(
+    transcriber = Choice(
+        "Transcriber",
+        TRANSCRIBERS,
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(["auto", "deepgram", "whisper", "none"]),
-        metadata={"description": "none: no words are recognised. Default: what the server is set to."},
+        description="none: no words are recognised. Default: what the server is set to.",
     )
     audio_track = Whole(
         strict=True,
@@ -146,7 +146,10 @@ class OptionsSchema(Schema):
     )
     clips = ClipChoice(
         load_default=True,
-        metadata={"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["vertical"]}], "default": True},
+        metadata={
+            "oneOf": CLIP_CHOICES,
+            "description": "Whether a clip is cut of each highlight, and whether upright.",
+        },
     )
     learn = Flag(
         load_default=True,
@@ -157,17 +160,16 @@ class OptionsSchema(Schema):
         validate=validate.Range(-MAX_CHAT_OFFSET_S, MAX_CHAT_OFFSET_S),
         metadata={"description": "Added to the time of every comment: -45 when the chat comes 45 s too late."},
     )
-    priority = fields.String(
-        load_default="normal",
-        validate=validate.OneOf(PRIORITIES),
-        metadata={"description": "low: normal jobs go first, but for every fifth."},
+    priority = Choice(
+        "Priority", PRIORITIES, load_default="normal", description="low: normal jobs go first, but for every fifth."
     )
     join = Names(
         fields.String(validate=validate.Length(1, MAX_TEXT)),
         load_default=list,
         validate=validate.Length(max=MAX_JOINED),
         metadata={
-            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one timeline."
+            "description": "Further parts of a recording in the media folder, `file:NAME` each, in order: one "
+            "timeline. Only with a `file:` recording."
         },
     )
 
@@ -180,8 +182,7 @@ class SubmissionSchema(Schema):
         validate=validate.Length(1, MAX_TEXT),
         metadata={
             "description": "A Twitch VOD's link in any form or its number, `file:NAME` below LOCAL_MEDIA_DIR, or an "
-            "https link to media on MEDIA_HOSTS.",
-            "example": "https://www.twitch.tv/videos/123456789",
+            "https link to media on MEDIA_HOSTS. Anything else: 422.",
         },
     )
     chat_url = fields.String(
@@ -189,18 +190,20 @@ class SubmissionSchema(Schema):
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
         metadata={
-            "description": "`file:NAME` of a chat file, used in place of the recording's own chat. TwitchDownloader, "
-            "chat-downloader, yt-dlp, Twitch's GraphQL, chat logs or CSV; plain, gzip or zip."
+            "description": "`file:NAME` of a chat file, used in place of the recording's own chat; anything else: 422. "
+            "TwitchDownloader, chat-downloader, yt-dlp, Twitch's GraphQL, chat logs or CSV; plain, gzip or zip."
         },
     )
     callback_url = fields.String(
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, MAX_TEXT),
-        metadata={"description": "Where the job's webhooks go (https; Standard Webhooks)."},
+        metadata={
+            "description": "Where the job's webhooks go: an https:// address; 422 where WEBHOOK_SECRET is not set."
+        },
     )
     callback_events = Names(
-        fields.String(validate=validate.OneOf(EVENTS)),
+        Choice("WebhookEvent", EVENTS),
         load_default=list,
         validate=validate.Length(max=len(EVENTS)),
         metadata={
@@ -227,6 +230,7 @@ class SubmissionHeadersSchema(Schema):
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
         load_default=None,
+        allow_none=False,
         validate=validate.Length(1, 255),
         metadata={"description": "The same key and body give the same job for 24 hours."},
     )
@@ -236,17 +240,26 @@ class JobsQuerySchema(Schema):
     """Which jobs to list, and from where on."""
 
     status = Several(
-        fields.String(validate=validate.OneOf(STATUSES)),
+        Choice("JobStatus", JobStatus),
         load_default=list,
         metadata={"description": "One or several, in one parameter with commas or in several.", "example": ["failed"]},
     )
-    video_id = fields.String(load_default=None, validate=validate.Length(1, MAX_TEXT))
-    source = fields.String(load_default=None, validate=validate.OneOf(SOURCES))
+    video_id = fields.String(
+        load_default=None,
+        allow_none=False,
+        validate=validate.Length(1, MAX_TEXT),
+        metadata={"description": "Of this recording, as a job shows it."},
+    )
+    source = Choice("VideoSource", SOURCES, load_default=None, description="Where the recording came from.")
     channel = fields.String(
-        load_default=None, validate=validate.Length(1, MAX_TEXT), metadata={"description": "Whatever the case."}
+        load_default=None,
+        allow_none=False,
+        validate=validate.Length(1, MAX_TEXT),
+        metadata={"description": "Whatever the case."},
     )
     q = fields.String(
         load_default=None,
+        allow_none=False,
         validate=validate.Length(1, 200),
         metadata={
             "description": "Text in the address, the video's id, title or channel, or the metadata, whatever the case."
@@ -255,12 +268,14 @@ class JobsQuerySchema(Schema):
     created_after = fields.AwareDateTime(
         format="iso",
         load_default=None,
+        allow_none=False,
         default_timezone=UTC,
         metadata={"description": "That moment included.", "example": "2026-11-01T00:00:00Z"},
     )
     created_before = fields.AwareDateTime(
         format="iso",
         load_default=None,
+        allow_none=False,
         default_timezone=UTC,
         metadata={"description": "That moment not included.", "example": "2026-12-01T00:00:00Z"},
     )
@@ -270,14 +285,16 @@ class JobsQuerySchema(Schema):
         validate=validate.Length(max=MAX_PAIRS),
         metadata={"description": "KEY:VALUE, once or several times; all of them.", "example": ["episode:42"]},
     )
-    sort = fields.String(
+    sort = Choice(
+        "JobOrder",
+        ["-created_at", "created_at"],
         load_default="-created_at",
-        validate=validate.OneOf(["-created_at", "created_at"]),
-        metadata={"description": "Newest first, or oldest first."},
+        description="Newest first, or oldest first.",
     )
-    limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+    limit = Whole(load_default=20, validate=validate.Range(1, 100), metadata={"description": "How many at most."})
     cursor = fields.String(
         load_default=None,
+        allow_none=False,
         validate=validate.Length(1, 100),
         metadata={"description": "`next_cursor` of the page before; with the same `sort`."},
     )

@@ -8,8 +8,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Response, g, request
 
+from shared.errors import ServiceUnavailable
 from web.auth import own_job
 from web.blueprints import blueprint
+from web.calls import operation, shown
 from web.dependencies import dependencies
 from web.event_history import opening
 from web.event_text import EncodedEvent
@@ -24,10 +26,15 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 @blp.route("/api/v1/analysis/<job_id>/stream")
 @blp.response(
     200,
-    {"type": "string"},
+    {
+        "description": "The stream as text; for what takes it apart, each of its events.",
+        "anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/StreamEvent"}],
+    },
     content_type="text/event-stream",
-    description="Server-sent events; the data of each is an Event.",
+    description="Events until the job has ended, or the client leaves.",
+    examples=shown("stream", "of_a_job_at_work"),
 )
+@operation("streamAnalysis", ServiceUnavailable)
 @blp.doc(
     parameters=[
         {
@@ -42,7 +49,8 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 def stream(job_id: str) -> Response:
     """A job's progress as server-sent events.
 
-    connected, progress, then completed, failed or cancelled, then stream_ended.
+    connected, progress, then completed, failed or cancelled, then stream_ended. EventSource sends no headers: where the
+    server has keys, `?access_token=TOKEN` stands for one (`makeToken`).
     """
     job = own_job(job_id)
     last_seen = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")

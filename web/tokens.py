@@ -6,9 +6,10 @@ from marshmallow import Schema, fields
 from shared.jobs import moved, utc_now
 from shared.representations import API
 from web import job_token
-from web.answers import whole
+from web.answers import MOMENT, whole
 from web.auth import TOKEN_PARAMETER, own_job, owner
 from web.blueprints import blueprint
+from web.calls import operation
 from web.dependencies import dependencies
 
 blp = blueprint("tokens", "Access for browsers.")
@@ -19,7 +20,7 @@ class TokenSchema(Schema):
     """A token for one job, and the addresses that a page needs with it."""
 
     token = fields.String(metadata={"description": "For `?access_token=`; reads this job only."})
-    expires_at = fields.String(metadata={"format": "date-time"})
+    expires_at = fields.String(metadata=MOMENT)
     expires_in_seconds = fields.Integer(metadata={"example": job_token.LIFE_S})
     stream_url = fields.String()
     results_url = fields.String()
@@ -27,6 +28,7 @@ class TokenSchema(Schema):
 
 @blp.route("/api/v1/analysis/<job_id>/tokens", methods=["POST"])
 @blp.response(201, TokenSchema)
+@operation("makeToken")
 def make(job_id: str) -> Response:
     """A token with which a browser reads this job for 15 minutes.
 

@@ -13,13 +13,14 @@ from shared.redis.connection import redis_errors
 from tasks import pipeline
 from web.answers import whole
 from web.blueprints import blueprint
+from web.calls import operation
 from web.dependencies import dependencies
 from web.reachable import PRIVATE, may_be_called
 from web.schemas import MAX_TEXT
 from web.submission import checked_callback
 
 ANSWER_WITHIN_S = 20
-blp = blueprint("webhooks", "Trying a receiver of webhooks.")
+blp = blueprint("webhooks", "What is sent to a `callback_url`, and trying a receiver.")
 
 
 class _Body(TypedDict):
@@ -46,6 +47,7 @@ class PongSchema(Schema):
 @blp.route("/api/v1/webhooks/ping", methods=["POST"])
 @blp.arguments(PingSchema)
 @blp.response(200, PongSchema)
+@operation("pingWebhook", ServiceUnavailable)
 def ping(body: _Body) -> Response:
     """Send a signed event of the type `ping` once, from where webhooks are sent from, and tell what was answered."""
     own = dependencies()

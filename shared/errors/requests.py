@@ -30,6 +30,24 @@ class RequestTooLarge(FinalError):
     suggested_action = "Send at most 64 KiB."
 
 
+class AddressTooLong(FinalError):
+    """The request's address is too long."""
+
+    code = "ADDRESS_TOO_LONG"
+    error_type = ErrorType.INVALID_REQUEST
+    http_status = 414
+    suggested_action = "Send at most 4 KiB of path and query."
+
+
+class HeadersTooLarge(FinalError):
+    """The request's headers are too long or too many."""
+
+    code = "HEADERS_TOO_LARGE"
+    error_type = ErrorType.INVALID_REQUEST
+    http_status = 431
+    suggested_action = "Send at most 64 headers of 8 KiB each."
+
+
 class UnsupportedMediaType(FinalError):
     """The request's body is not in a form that can be read."""
 

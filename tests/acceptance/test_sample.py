@@ -147,7 +147,7 @@ def test_what_is_told_of_a_real_job_is_as_described(
 
 def test_every_event_is_as_described(events: list[dict[str, Any]], description: Description) -> None:
     for event in events:
-        description.check("Event", event)
+        description.check("JobEvent", event)
 
 
 def test_every_file_is_one_of_the_table(results: dict[str, Any], api: Api, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.emotions import EMOTIONS
 from shared.errors import UnsupportedFormat
 from shared.highlight import as_dicts
 from shared.progress import silent
@@ -30,7 +31,6 @@ from tests.unit.analysis_made import (
 from workers.analysis.borders import Borders
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.highlights import Found, find_highlights, write_highlight_files
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.recording import Analysis, analyze_recording
 from workers.analysis.scoring import fuse
 from workers.analysis.segments import COLUMNS, windows

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from shared.emotions import EMOTIONS
 from tests.unit.analysis_made import LAUGHS, burst, comment, in_order, talk
 from workers.analysis.chat_signals import chat_grid
-from workers.analysis.lexicon import EMOTIONS
 from workers.chatlog import Comment, Emote
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from shared.emotions import EMOTIONS
 from tests.unit.chat_phrases import CALM
 from tests.unit.chat_reactions import REACTIONS
-from workers.analysis.lexicon import EMOTIONS, is_channel_emote, meaning
+from workers.analysis.lexicon import is_channel_emote, meaning
 from workers.analysis.messages import Reader
 
 

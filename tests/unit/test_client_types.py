@@ -11,7 +11,7 @@ from shared.files import EXPORTS
 from shared.stages import TERMINAL, JobStatus
 from tests.conftest import ROOT
 from web import answers as server
-from web.deliveries import DeliverySchema, TrySchema
+from web.deliveries import DeliverySchema, DeliveryTrySchema
 from web.feedback import HighlightEditSchema
 from web.job_parts import WaitingSchema
 from web.schemas import OptionsSchema
@@ -25,10 +25,10 @@ PAIRS: list[tuple[type, type[Schema]]] = [
     (client.VideoPart, server.VideoPartSchema),
     (client.Video, server.VideoSchema),
     (client.Urls, server.UrlsSchema),
-    (client.Made, server.MadeSchema),
+    (client.Made, server.ResultsSummarySchema),
     (client.Links, server.LinksSchema),
     (client.Job, server.JobSchema),
-    (client.Jobs, server.JobsSchema),
+    (client.Jobs, server.JobPageSchema),
     (client.Highlight, server.HighlightSchema),
     (client.Sentiment, server.SentimentSchema),
     (client.Emote, server.EmoteSchema),
@@ -37,7 +37,7 @@ PAIRS: list[tuple[type, type[Schema]]] = [
     (client.Results, server.ResultsSchema),
     (client.Webhook, server.WebhookSchema),
     (client.Delivery, DeliverySchema),
-    (client.DeliveryTry, TrySchema),
+    (client.DeliveryTry, DeliveryTrySchema),
     (client.HighlightEdit, HighlightEditSchema),
     (client.Options, OptionsSchema),
 ]

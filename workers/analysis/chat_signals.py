@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from shared.progress import Progress, silent
 from workers.analysis.chat_columns import Columns, TextTable, gather, read_texts
 from workers.analysis.crowds import copied, crowd
-from workers.analysis.lexicon import EMOTIONS, emote_names, is_channel_emote
+from workers.analysis.lexicon import emote_names, is_channel_emote
 from workers.analysis.stats import Floats, Ints
 from workers.analysis.surge import MAIN_S, WINDOWS_S, people
 from workers.analysis.waves import waves

@@ -8,10 +8,10 @@ from typing import NamedTuple, TypedDict, cast
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from shared.emotions import EMOTIONS
 from workers.analysis import shapes
 from workers.analysis.shapes import fold, squeeze
 
-EMOTIONS = ("excitement", "funny", "happiness", "anger", "sadness", "shock")
 CROWDS = ("greetings", "farewells", "answers", "thanks", "games", "music")
 VALENCE = (2.2, 1.8, 2.4, -2.0, -1.6, -0.4)  # of each emotion, VADER's scale
 _SHOCK, _EXCITEMENT, _ANSWERS = EMOTIONS.index("shock"), EMOTIONS.index("excitement"), CROWDS.index("answers")

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from shared.emotions import EMOTIONS
 from workers.analysis.clip_calls import asks_for_a_clip, may_ask_for_a_clip
-from workers.analysis.lexicon import CROWDS, EMOTIONS, NOTHING, PLAIN, VALENCE, Meaning, Phrases, meaning
+from workers.analysis.lexicon import CROWDS, NOTHING, PLAIN, VALENCE, Meaning, Phrases, meaning
 
 _MAX_TOKENS = 60
 _HIT_SHARE = 1.5  # two reacting words of three make a message all reaction

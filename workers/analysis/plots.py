@@ -10,8 +10,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from shared.emotions import EMOTIONS
 from shared.highlight import Highlight
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline
 

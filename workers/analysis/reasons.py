@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from workers.analysis.chat_columns import kind_of
-from workers.analysis.lexicon import EMOTIONS, lexicon
+from workers.analysis.lexicon import lexicon
 from workers.analysis.messages import Reader, Reading
 from workers.analysis.scoring import LEAD_S, WINDOW_S
 from workers.analysis.selection import Moment

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from shared.errors import UnsupportedFormat
 from shared.files import SEGMENTS, TIMELINE, WAVEFORM
 from shared.progress import Progress
 from shared.records import Record
 from workers.analysis.chat_signals import ChatGrid, chat_grid
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.scoring import fuse
 from workers.analysis.segments import windows, write_segments
 from workers.analysis.sound_signals import SoundGrid, sound_grid

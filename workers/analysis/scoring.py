@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from shared.progress import Progress, silent
 from workers.analysis.chat_signals import ChatGrid
 from workers.analysis.lag import Lag, assumed_lag, chat_lag
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.sound_evidence import sound_evidence
 from workers.analysis.sound_signals import SoundGrid
 from workers.analysis.stats import Floats, count_z, ratio, sigmoid, window_sums

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.analysis.lexicon import EMOTIONS
+from shared.emotions import EMOTIONS
 from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline
 from workers.analysis.word_signals import Words

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from workers.analysis.borders import Borders
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.scoring import WINDOW_S
 from workers.analysis.stats import Floats
 from workers.analysis.timeline import Timeline

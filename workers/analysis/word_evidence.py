@@ -5,7 +5,7 @@ There are no labels to fit the weights on: they are set by hand.
 
 import numpy as np
 
-from workers.analysis.lexicon import EMOTIONS
+from shared.emotions import EMOTIONS
 from workers.analysis.stats import Floats, count_z, ratio, robust_z, shifted, window_sums
 from workers.analysis.word_signals import WordGrid
 

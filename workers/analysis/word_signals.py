@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.emotions import EMOTIONS
 from shared.errors import UnsupportedFormat
 from workers.analysis.clip_requests import asks_for_clip
-from workers.analysis.lexicon import EMOTIONS
 from workers.analysis.messages import Reader
 from workers.analysis.stats import Floats
 
