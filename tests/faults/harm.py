@@ -8,8 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
+from shared.redis.connection import connect
+from shared.redis.embedded import folder
+from shared.redis.store import JobStore
+from shared.settings import read_settings
 from shared.stages import QUEUES
+from tests.conftest import read_settings_for
 from web.cli.stack import Stack
 
 
@@ -67,3 +73,12 @@ def valkey_away(stack: Stack, data_dir: Path) -> Iterator[None]:
         kill_valkey(stack)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def store_of(data_dir: Path) -> JobStore:
+    """The jobs of the stack that runs in `data_dir`."""
+    url = (folder(read_settings_for(data_dir)) / "url").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDIS_URL", url)
+        patch.setenv("DATA_DIR", str(data_dir))
+        return JobStore(connect(read_settings(), retries=3))

@@ -14,7 +14,7 @@ import httpx
 from tests.acceptance.conftest import TERMINAL, Api, running_stack
 from tests.conftest import wait_until
 from tests.faults.conftest import VODS
-from tests.faults.test_poison import store_of
+from tests.faults.harm import store_of
 from tests.peers.twitch_process import TwitchPeer
 
 JOBS = 5

@@ -24,8 +24,8 @@ from shared.net.deadline import AnswerLimits
 from shared.net.retry import RetryPolicy
 from shared.progress import silent
 from tasks.retries import is_final
+from tests.jobs_made import claimed, new_job
 from tests.peers.twitch_process import TwitchPeer, running_twitch
-from tests.unit.test_jobs import claimed, new_job
 from workers.download.twitch import TwitchSource
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))

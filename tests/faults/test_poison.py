@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from shared.jobs import Job
-from shared.redis.connection import connect
-from shared.redis.embedded import folder
 from shared.redis.store import JobStore
-from shared.settings import read_settings
 from tests.acceptance.conftest import TERMINAL, Api, running_stack
-from tests.conftest import read_settings_for, wait_until
+from tests.conftest import wait_until
 from tests.faults.conftest import VODS
+from tests.faults.harm import store_of
 from tests.peers.twitch_process import TwitchPeer
 
 GOOD = 20
@@ -42,15 +39,6 @@ class Poison(threading.Thread):
             with suppress(psutil.NoSuchProcess):
                 psutil.Process(int(job.holder.split(":")[1])).kill()
                 self.killed.append(job.holder)
-
-
-def store_of(data_dir: Path) -> JobStore:
-    """The jobs of the stack that runs in `data_dir`."""
-    url = (folder(read_settings_for(data_dir)) / "url").read_text()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REDIS_URL", url)
-        patch.setenv("DATA_DIR", str(data_dir))
-        return JobStore(connect(read_settings(), retries=3))
 
 
 def test_a_video_that_kills_its_worker_fails_alone(peer: TwitchPeer, tmp_path: Path, figures: dict[str, Any]) -> None:

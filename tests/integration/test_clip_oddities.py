@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.flash_and_beep import make
-from tests.integration.test_clip_table import clip_of
+from tests.integration.cut_clips import clip_of
 from tests.recordings import ffmpeg
 
 START_S, END_S = 12.37, 16.41

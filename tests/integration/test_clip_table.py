@@ -7,34 +7,15 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from tests.flash_and_beep import MUXERS, RATES, Seen, look_at, make
+from tests.flash_and_beep import MUXERS, RATES, make
+from tests.integration.cut_clips import END_S, START_S, clip_of
 from tests.recordings import AAC, H264, PICTURE, ffmpeg, tone
-from workers.download.local import LocalSource
-from workers.media.clips import cut_clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-START_S, END_S = 13.37, 17.61
 SECONDS = np.arange(14, 18)  # that begin in it, each with a flash and a beep
 FRAME_S = {"23.976": 1001 / 24000, "25": 1 / 25, "29.97": 1001 / 30000, "59.94": 1001 / 60000, "vfr": 5 / 60}
 TOGETHER_S = 0.040
 TRACKS = {"23.976": 1, "25": 2, "29.97": 3, "59.94": 2, "vfr": 3}
-
-
-def clip_of(recording: Path, into: Path, *, track: int, start_s: float = START_S, end_s: float = END_S) -> Seen:
-    """A clip as a job makes it that asked for a sound track, from 1."""
-    source = LocalSource(recording.name, root=recording.parent, max_hours=1, audio_track=track)
-    part = source.fetch_part(start_s, end_s, work=into.parent)
-    assert part is not None
-    cut_clip(
-        part.path,
-        begins_at_s=part.begins_at_seconds,
-        sound=part.sound,
-        start_s=start_s,
-        end_s=end_s,
-        into=into,
-        ffmpeg=FFMPEG,
-    )
-    return look_at(into)
 
 
 @pytest.mark.parametrize(("kind", "key_s", "rate"), [*product(MUXERS, (1, 2, 10), RATES)])

@@ -25,7 +25,7 @@ from shared.settings import Settings
 from shared.work_folder import occupy, remove_unless_occupied
 from tasks.workspace import Workspace
 from tests.conftest import ROOT, wait_until
-from tests.integration.test_store import cancel, claim, new_job
+from tests.jobs_made import cancel, claim, numbered_job
 from workers.delivery.orphans import HALF_WRITTEN_S, remove_orphans
 from workers.housekeeping import EVERY_S, clean, clean_if_due, start_if_due
 
@@ -49,7 +49,7 @@ def make_old(path: Path, age_s: float) -> None:
 
 
 def started(store: JobStore) -> Job:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     return claim(store, "job1")
 
 
@@ -308,7 +308,7 @@ def test_files_of_a_job_that_nobody_knows_go_when_its_time_is_over(store: JobSto
 
 
 def test_files_of_a_job_that_is_known_or_of_somebody_else_stay(store: JobStore, artifacts: FolderStore) -> None:
-    store.create(replace(new_job(), job_id=STRAY), max_active=5)
+    store.create(replace(numbered_job(), job_id=STRAY), max_active=5)
     known, foreign = (stored(artifacts, name, age_s=99 * DAY_S) for name in (STRAY, "holiday-pictures"))
 
     assert remove_orphans(store, artifacts.root, days=30) == 0

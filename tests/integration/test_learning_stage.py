@@ -24,8 +24,8 @@ from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tasks.workspace import Outcome, Workspace
 from tests.conftest import ROOT, read_settings_for, running_valkey, wait_until
+from tests.jobs_made import new_job
 from tests.unit.analysis_made import LAUGHS, WOWS, burst, in_order, talk
-from tests.unit.test_jobs import new_job
 from workers.analysis.chat_signals import chat_grid
 from workers.analysis.features import FEATURES, features_at
 from workers.analysis.scoring import fuse

@@ -18,7 +18,7 @@ from shared.stages import STAGES
 from tasks.lease import Interrupted, LeaseKeeper, eta_seconds, keeping
 from tasks.stage import Limits
 from tests.conftest import wait_until
-from tests.unit.test_jobs import new_job
+from tests.jobs_made import new_job
 
 PATIENT = Limits(stall_s=3600, base_s=3600)
 

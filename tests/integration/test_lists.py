@@ -15,7 +15,7 @@ from shared.redis.keys import PREFIX, TURNS
 from shared.redis.lists import Page, Wanted
 from shared.redis.store import JobStore
 from shared.stages import STAGES, JobStatus
-from tests.integration.test_store import cancel, new_job
+from tests.jobs_made import cancel, numbered_job
 
 BEGAN = "2026-11-22T10:00:00.000Z"
 WHOEVER = Wanted(owner="")
@@ -23,7 +23,7 @@ WHOEVER = Wanted(owner="")
 
 def make(store: JobStore, number: int, *, channel: str | None = None, **changes: Any) -> Job:
     """A job of the minute of its number."""
-    job = replace(new_job(number), created_at=moved(BEGAN, 60 * number), **changes)
+    job = replace(numbered_job(number), created_at=moved(BEGAN, 60 * number), **changes)
     store.create(job, max_active=10_000)
     if channel is None:
         return job
@@ -101,7 +101,7 @@ def test_the_total_is_right_or_not_told(store: JobStore, monkeypatch: pytest.Mon
 def test_jobs_of_the_same_millisecond_are_all_listed_once(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "BATCH", 3)
     for number in range(1, 12):
-        store.create(replace(new_job(number), created_at=BEGAN), max_active=50)
+        store.create(replace(numbered_job(number), created_at=BEGAN), max_active=50)
 
     assert sorted(ids(store, 2)) == sorted(ids(store, 4, oldest_first=True)) == sorted(f"job{n}" for n in range(1, 12))
 

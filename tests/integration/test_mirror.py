@@ -16,7 +16,7 @@ from shared.redis.breaker import Breakers
 from shared.redis.keys import BREAKER
 from shared.redis.store import JobStore
 from shared.stages import STAGES
-from tests.integration.test_store import new_job
+from tests.jobs_made import numbered_job
 from tests.peers.convex_peer import DEPLOY_KEY, ConvexPeer, running_convex
 from tests.peers.flaky import running_proxy
 from tests.results_made import results
@@ -58,7 +58,7 @@ def all_due(store: JobStore) -> None:
 
 
 def start(store: JobStore, number: int = 1, **changes: Any) -> Job:
-    job = replace(new_job(number), **changes)
+    job = replace(numbered_job(number), **changes)
     store.create(job, max_active=100)
     claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="w", now=utc_now())
     return store.change(job.job_id, claim, lease="take")

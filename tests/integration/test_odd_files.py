@@ -8,7 +8,7 @@ import pytest
 
 from shared.progress import silent
 from tests.flash_and_beep import Seen, look_at, make
-from tests.integration.test_clip_table import clip_of
+from tests.integration.cut_clips import clip_of
 from tests.recordings import AAC, H264, ffmpeg, tone
 from workers.media.copy_video import copy_video
 from workers.media.decode import Samples, decode, sample_rate

@@ -12,7 +12,7 @@ from shared.artifacts.folder import FolderStore
 from shared.errors import JobNotFound, StorageServiceError
 from shared.jobs import moved, utc_now
 from shared.redis.store import JobStore
-from tests.integration.test_store import claim, new_job
+from tests.jobs_made import claim, numbered_job
 from workers.delivery.retention import remove_cancelled, remove_old_jobs
 
 
@@ -22,7 +22,7 @@ def artifacts(tmp_path: Path) -> FolderStore:
 
 
 def ended(store: JobStore, artifacts: FolderStore, number: int, *, days_ago: float) -> str:
-    job = new_job(number)
+    job = numbered_job(number)
     store.create(job, max_active=1000)
     store.change(job.job_id, partial(jobs.cancel, now=moved(utc_now(), -days_ago * 86_400)), lease="drop")
     artifacts.write(job.job_id, "manifest.json", b"{}", generation=None)
@@ -51,7 +51,7 @@ def test_more_than_one_batch_is_removed(store: JobStore, artifacts: FolderStore)
 
 
 def test_a_running_job_is_never_removed(store: JobStore, artifacts: FolderStore) -> None:
-    store.create(new_job(), max_active=1)
+    store.create(numbered_job(), max_active=1)
     claim(store, "job1")
 
     assert remove_old_jobs(store, artifacts, days=0.0001) == 0

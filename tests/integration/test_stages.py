@@ -26,7 +26,7 @@ from shared.settings import read_settings
 from shared.stages import QUEUES, STAGES, JobStatus
 from tests.conftest import ROOT, running_valkey, wait_until
 from tests.integration.scripted_stages import pids_key, runs_key
-from tests.unit.test_jobs import new_job
+from tests.jobs_made import new_job
 
 
 @pytest.fixture(scope="module")

@@ -8,38 +8,15 @@ import pytest
 
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
-from shared.jobs import Job, Options, StageHeld, utc_now
+from shared.jobs import StageHeld, utc_now
 from shared.redis.keys import CHANNEL, PREFIX, TURNS
 from shared.redis.store import LEASE_MS, JobStore
 from shared.representations import Progress
-from shared.stages import STAGES
-
-
-def new_job(number: int = 1, *, owner: str = "", fingerprint: str | None = None) -> Job:
-    return Job(
-        job_id=f"job{number}",
-        owner=owner,
-        url="file:a.mp4",
-        video_id="a.mp4",
-        source={"kind": "local", "ref": "a.mp4"},
-        fingerprint=fingerprint or f"print{number}",
-        created_at=f"2026-11-22T10:00:{number:02}.000Z",
-        updated_at=f"2026-11-22T10:00:{number:02}.000Z",
-        options=Options(),
-    )
-
-
-def claim(store: JobStore, job_id: str, holder: str = "w") -> Job:
-    transition = partial(jobs.claim, stage=STAGES[0], attempt=1, holder=holder, now=utc_now())
-    return store.change(job_id, transition, lease="take")
-
-
-def cancel(store: JobStore, job_id: str) -> Job:
-    return store.change(job_id, partial(jobs.cancel, now=utc_now()), lease="drop")
+from tests.jobs_made import cancel, claim, numbered_job
 
 
 def test_a_created_job_reads_back_and_is_active(store: JobStore) -> None:
-    created = store.create(new_job(), max_active=5)
+    created = store.create(numbered_job(), max_active=5)
 
     assert created.is_new
     assert store.get("job1") == created.job
@@ -52,52 +29,52 @@ def test_an_unknown_job_is_not_found(store: JobStore) -> None:
 
 
 def test_the_same_idempotency_key_and_body_gives_the_same_job(store: JobStore) -> None:
-    first = store.create(new_job(1), max_active=5, idempotency_key="k", body_hash="b")
-    second = store.create(new_job(2), max_active=5, idempotency_key="k", body_hash="b")
+    first = store.create(numbered_job(1), max_active=5, idempotency_key="k", body_hash="b")
+    second = store.create(numbered_job(2), max_active=5, idempotency_key="k", body_hash="b")
 
     assert not second.is_new
     assert second.job == first.job
 
 
 def test_the_same_idempotency_key_with_another_body_is_refused(store: JobStore) -> None:
-    store.create(new_job(1), max_active=5, idempotency_key="k", body_hash="b")
+    store.create(numbered_job(1), max_active=5, idempotency_key="k", body_hash="b")
 
     with pytest.raises(IdempotencyKeyReused):
-        store.create(new_job(2), max_active=5, idempotency_key="k", body_hash="other")
+        store.create(numbered_job(2), max_active=5, idempotency_key="k", body_hash="other")
 
 
 def test_the_same_work_that_still_runs_is_not_started_twice_unless_forced(store: JobStore) -> None:
-    store.create(new_job(1, fingerprint="same"), max_active=5)
+    store.create(numbered_job(1, fingerprint="same"), max_active=5)
 
-    assert store.create(new_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
-    assert store.create(new_job(3, fingerprint="same"), max_active=5, force=True).job.job_id == "job3"
+    assert store.create(numbered_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
+    assert store.create(numbered_job(3, fingerprint="same"), max_active=5, force=True).job.job_id == "job3"
 
 
 def test_finished_work_may_be_started_again(store: JobStore) -> None:
-    store.create(new_job(1, fingerprint="same"), max_active=5)
+    store.create(numbered_job(1, fingerprint="same"), max_active=5)
     cancel(store, "job1")
 
-    assert store.create(new_job(2, fingerprint="same"), max_active=5).is_new
+    assert store.create(numbered_job(2, fingerprint="same"), max_active=5).is_new
 
 
 def test_the_same_work_as_that_of_a_retried_job_is_not_started_twice(store: JobStore) -> None:
-    store.create(new_job(1, fingerprint="same"), max_active=5)
+    store.create(numbered_job(1, fingerprint="same"), max_active=5)
     cancel(store, "job1")
     store.change("job1", partial(jobs.retry, now=utc_now()))
 
-    assert store.create(new_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
+    assert store.create(numbered_job(2, fingerprint="same"), max_active=5).job.job_id == "job1"
 
 
 def test_no_more_jobs_are_accepted_than_an_owner_may_have_unfinished(store: JobStore) -> None:
-    store.create(new_job(1, owner="anna"), max_active=1)
+    store.create(numbered_job(1, owner="anna"), max_active=1)
 
     with pytest.raises(RateLimitExceeded):
-        store.create(new_job(2, owner="anna"), max_active=1)
-    assert store.create(new_job(3, owner="ben"), max_active=1).is_new
+        store.create(numbered_job(2, owner="anna"), max_active=1)
+    assert store.create(numbered_job(3, owner="ben"), max_active=1).is_new
 
 
 def test_a_change_writes_an_event_and_publishes_it_in_flask_sse_form(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     with store.redis.pubsub() as listener:
         listener.subscribe(CHANNEL + "job1")
         listener.get_message(timeout=5)
@@ -114,7 +91,7 @@ def test_a_change_writes_an_event_and_publishes_it_in_flask_sse_form(store: JobS
 
 
 def test_events_after_an_id_are_replayed_in_order_and_an_unknown_id_gives_none(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     first = store.last_event("job1")
     held = claim(store, "job1")
     for fraction in (0.1, 0.2, 0.3):
@@ -130,7 +107,7 @@ def test_events_after_an_id_are_replayed_in_order_and_an_unknown_id_gives_none(s
 
 
 def test_a_stage_with_a_live_lease_is_held_even_if_the_job_looks_free(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
 
     with store.held("job1") as here:
         assert here
@@ -141,7 +118,7 @@ def test_a_stage_with_a_live_lease_is_held_even_if_the_job_looks_free(store: Job
 
 
 def test_a_lease_is_renewed_by_its_holder_only(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     held = claim(store, "job1")
 
     assert store.renew_lease("job1", held.token)
@@ -150,7 +127,7 @@ def test_a_lease_is_renewed_by_its_holder_only(store: JobStore) -> None:
 
 
 def test_a_lease_that_ran_out_is_taken_up_again_until_the_stage_is_given_away(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     held = claim(store, "job1")
     store.redis.delete(f"{PREFIX}lease:job1")
 
@@ -161,7 +138,7 @@ def test_a_lease_that_ran_out_is_taken_up_again_until_the_stage_is_given_away(st
 
 
 def test_the_lease_of_a_cancelled_job_is_not_renewed_but_stays_until_its_holder_lets_go(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     held = claim(store, "job1")
 
     store.change("job1", partial(jobs.cancel, now=utc_now()))
@@ -171,7 +148,7 @@ def test_the_lease_of_a_cancelled_job_is_not_renewed_but_stays_until_its_holder_
 
 
 def test_of_many_workers_that_claim_at_once_exactly_one_gets_the_stage(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     won: list[str] = []
 
     def try_to_claim(name: str) -> None:
@@ -192,7 +169,7 @@ def test_of_many_workers_that_claim_at_once_exactly_one_gets_the_stage(store: Jo
 
 
 def test_no_report_of_many_writers_is_lost_and_the_events_have_no_gap(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     held = claim(store, "job1")
 
     def report(fraction: float) -> None:
@@ -211,7 +188,7 @@ def test_no_report_of_many_writers_is_lost_and_the_events_have_no_gap(store: Job
 
 
 def test_only_finished_jobs_can_be_forgotten_and_nothing_of_them_stays(store: JobStore) -> None:
-    store.create(new_job(), max_active=5)
+    store.create(numbered_job(), max_active=5)
     with pytest.raises(JobConflict):
         store.delete(store.get("job1"))
     cancelled = cancel(store, "job1")

@@ -18,7 +18,7 @@ from shared.settings import Settings, read_settings
 from tests.conftest import SettingsMaker, running_valkey
 from tests.described import Description
 from tests.integration.conftest import Web, running_web, used
-from tests.integration.test_web_files import complete, keep
+from tests.integration.ended_jobs import complete, keep
 from web import create_app
 from web.job_token import LIFE_S
 

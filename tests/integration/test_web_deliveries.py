@@ -7,7 +7,7 @@ from shared import jobs
 from shared.jobs import utc_now
 from tests.described import Description
 from tests.integration.conftest import Web
-from tests.integration.test_store import new_job
+from tests.jobs_made import numbered_job
 from tests.peers.receiver import running_receiver
 from workers.delivery.webhook_sender import WebhookSender
 from workers.delivery.webhooks import WebhookDelivery
@@ -23,7 +23,7 @@ def test_an_unknown_job_has_no_list(web: Web) -> None:
 
 
 def test_a_job_without_callback_has_an_empty_list(web: Web) -> None:
-    web.store.create(new_job(), max_active=1)
+    web.store.create(numbered_job(), max_active=1)
 
     assert web.http.get("/api/v1/analysis/job1/deliveries").json() == {"deliveries": []}
 
@@ -31,7 +31,7 @@ def test_a_job_without_callback_has_an_empty_list(web: Web) -> None:
 def test_the_list_shows_each_try_and_not_the_job(web: Web) -> None:
     with running_receiver() as receiver:
         receiver.answers = [500]
-        web.store.create(replace(new_job(), callback_url=receiver.url()), max_active=1)
+        web.store.create(replace(numbered_job(), callback_url=receiver.url()), max_active=1)
         web.store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop")
         sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address}))
         delivery = WebhookDelivery(web.store, sender, public_url="https://klip.example")

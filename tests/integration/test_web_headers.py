@@ -11,8 +11,7 @@ import pytest
 from shared.redis import keys
 from tests.conftest import SettingsMaker
 from tests.integration.conftest import Web, running_web, used
-from tests.integration.test_web_files import FILES, complete, keep
-from tests.integration.test_web_jobs import fail
+from tests.integration.ended_jobs import FILES, complete, fail, keep
 from web import create_app
 
 ORIGIN = "https://app.example"

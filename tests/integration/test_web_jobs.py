@@ -1,27 +1,17 @@
 """Jobs over HTTP, on a real server and a real Valkey."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from shared import jobs
-from shared.errors import UnsupportedFormat
 from shared.jobs import utc_now
-from shared.stages import STAGES
 from tests.described import Description
 from tests.integration.conftest import Web
+from tests.integration.ended_jobs import CLAIM_DOWNLOAD, fail
 
 MANY = httpx.Limits(max_connections=200)
-CLAIM_DOWNLOAD = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="test")
-
-
-def fail(web: Web, job_id: str) -> None:
-    job = web.store.change(job_id, lambda job: CLAIM_DOWNLOAD(job, now=utc_now()))
-    web.store.change(job_id, lambda job: jobs.fail(job, token=job.token, error=UnsupportedFormat(), now=utc_now()))
-    assert job.status == "downloading"
 
 
 def post(web: Web, body: dict[str, Any], **headers: str) -> httpx.Response:

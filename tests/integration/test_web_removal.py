@@ -6,8 +6,7 @@ import pytest
 
 from shared.redis import keys
 from tests.integration.conftest import Web
-from tests.integration.test_web_files import complete, keep
-from tests.integration.test_web_jobs import fail
+from tests.integration.ended_jobs import complete, fail, keep
 
 PARTS = ("", "/status", "/stream", "/results", "/files/audio.m4a", "/files/manifest.json", "/export/csv", "/deliveries")
 

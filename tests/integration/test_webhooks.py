@@ -19,7 +19,7 @@ from shared.redis import keys, outbox
 from shared.redis.store import JobStore
 from shared.stages import STAGES
 from tests.conftest import wait_until
-from tests.integration.test_store import new_job
+from tests.jobs_made import numbered_job
 from tests.peers.receiver import Receiver, running_receiver
 from tests.results_made import results
 from workers.delivery.sweep import now_ms
@@ -43,7 +43,7 @@ def delivery(store: JobStore, receiver: Receiver) -> WebhookDelivery:
 
 
 def start(store: JobStore, receiver: Receiver, url: str | None = None, *, job_id: str = "job1") -> Job:
-    job = replace(new_job(), job_id=job_id, fingerprint=job_id, callback_url=url or receiver.url())
+    job = replace(numbered_job(), job_id=job_id, fingerprint=job_id, callback_url=url or receiver.url())
     store.create(job, max_active=1000)
     claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="w", now=utc_now())
     return store.change(job_id, claim, lease="take")
@@ -113,7 +113,7 @@ def test_failure_and_cancellation_are_told(store: JobStore, receiver: Receiver, 
 
 
 def test_a_job_without_a_callback_tells_nobody(store: JobStore) -> None:
-    store.create(new_job(), max_active=1)
+    store.create(numbered_job(), max_active=1)
     cancel(store)
 
     assert not store.redis.exists(keys.WEBHOOKS_DUE)
@@ -121,7 +121,7 @@ def test_a_job_without_a_callback_tells_nobody(store: JobStore) -> None:
 
 
 def test_only_what_was_asked_for_is_told(store: JobStore, receiver: Receiver, delivery: WebhookDelivery) -> None:
-    job = replace(new_job(), callback_url=receiver.url(), callback_events=("job.cancelled",), metadata={"a": "b"})
+    job = replace(numbered_job(), callback_url=receiver.url(), callback_events=("job.cancelled",), metadata={"a": "b"})
     store.create(job, max_active=1)
     claim = partial(jobs.claim, stage=STAGES[0], attempt=1, holder="w", now=utc_now())
     store.change("job1", claim, lease="take")

@@ -12,25 +12,7 @@ from shared import jobs
 from shared.errors import NetworkTimeout, UnsupportedFormat
 from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld
 from shared.stages import STAGES, JobStatus, Stage
-
-NOW = "2026-11-22T10:00:00.000Z"
-
-
-def new_job() -> Job:
-    return Job(
-        job_id="j1",
-        owner="",
-        url="file:a.mp4",
-        source={"kind": "local", "ref": "a.mp4"},
-        fingerprint="f",
-        created_at=NOW,
-        updated_at=NOW,
-    )
-
-
-def claimed(job: Job, holder: str = "w1") -> Job:
-    stage = next(stage for stage in STAGES if stage.name == job.stage)
-    return jobs.claim(job, stage=stage, attempt=job.attempt, holder=holder, now=NOW)
+from tests.jobs_made import NOW, claimed, new_job
 
 
 def run_stage(job: Job) -> Job:

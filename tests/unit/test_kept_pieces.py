@@ -8,7 +8,7 @@ from shared.artifacts.folder import FolderStore
 from shared.progress import silent
 from tasks.checkpoints import Checkpoints
 from tasks.workspace import Workspace
-from tests.unit.test_jobs import new_job
+from tests.jobs_made import new_job
 
 
 def pieces_on(machine: Path, store: FolderStore) -> Checkpoints:

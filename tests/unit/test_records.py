@@ -7,8 +7,8 @@ from shared.highlight import Highlight
 from shared.jobs import Job
 from shared.records import Problem
 from tests.highlights_made import highlight
+from tests.jobs_made import new_job
 from tests.results_made import results
-from tests.unit.test_jobs import new_job
 
 # As the result document has shown them to its readers, `verdict` added behind the contract's.
 MEMBERS = (

@@ -21,7 +21,7 @@ from shared.errors import (
 from shared.jobs import Job
 from shared.net.retry import EXTERNAL, LONGEST_WAIT_S, NETWORK, ROOM
 from tasks.retries import MAX_CIRCUIT_WAIT_S, MAX_OWN_TROUBLE_S, OUTLAST_S, failure_of, is_final, wait_s
-from tests.unit.test_jobs import new_job
+from tests.jobs_made import new_job
 
 
 @pytest.mark.parametrize("error", [UnsupportedFormat(), VideoNotReady()])

@@ -10,8 +10,8 @@ from shared.jobs import Job, moved
 from shared.representations import event_of
 from shared.stages import STAGES
 from shared.waiting import Waiting, waiting_of
-from tests.unit.test_jobs import NOW, claimed
-from tests.unit.test_jobs import new_job as queued
+from tests.jobs_made import NOW, claimed
+from tests.jobs_made import new_job as queued
 
 
 def put_back(error: KlipError, delay_s: float) -> Job:
