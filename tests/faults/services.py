@@ -108,6 +108,7 @@ def running_services(twitch: TwitchPeer, deepgram: dict[str, str], folder: Path)
             "STORAGE_EMULATOR_HOST": proxies["gcs"].url,
             "CONVEX_URL": proxies["convex"].url,
             "CONVEX_DEPLOY_KEY": DEPLOY_KEY,
+            "CANCELLED_KEEP_MINUTES": "0",
         }
         running = stack.enter_context(running_stack(folder, **settings))
         client = connect(read_settings_for(folder), retries=1)
