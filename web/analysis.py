@@ -59,9 +59,9 @@ def _response(job: Job, waiting: Waiting | None, status: int) -> Response:
 
 
 @blp.route("/api/v1/analysis", methods=["POST"])
-@blp.arguments(SubmissionSchema)
-@blp.arguments(SubmissionQuerySchema, location="query")
-@blp.arguments(SubmissionHeadersSchema, location="headers")
+@blp.arguments(SubmissionSchema())
+@blp.arguments(SubmissionQuerySchema(), location="query")
+@blp.arguments(SubmissionHeadersSchema(), location="headers")
 @blp.response(202, JobSchema, headers=LOCATION, description="A new job.", examples=shown("Job", "queued"))
 @blp.alt_response(
     200,
