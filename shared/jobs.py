@@ -110,8 +110,9 @@ class Job:
 
     def dumps(self) -> str:
         """As JSON, as it stands in Redis."""
-        members = asdict(self) | {"results": self.results.as_dict() if self.results else None}
-        return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
+        members = vars(self) | {"results": self.results.as_dict() if self.results else None}
+        # The records in it by their members, as json comes to them: `asdict` would copy all of it first.
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":"), default=vars)
 
     @classmethod
     def loads(cls, text: str | bytes) -> "Job":

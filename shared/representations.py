@@ -1,7 +1,6 @@
 """What the outside sees of a job: the API's object, the events, the mirror, the webhooks."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import NotRequired, TypedDict
 
 from shared.jobs import EVENTS, Job, utc_now
@@ -89,7 +88,7 @@ def job_view(job: Job, *, base_url: str = "", waiting: Waiting | None = None) ->
 
 def _options_of(job: Job) -> dict[str, object]:
     """As they can be submitted again."""
-    return asdict(job.options) | {"join": [f"{LOCAL}{name}" for name in job.options.join]}
+    return vars(job.options) | {"join": [f"{LOCAL}{name}" for name in job.options.join]}
 
 
 def event_of(job: Job) -> EventData:

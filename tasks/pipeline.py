@@ -1,5 +1,6 @@
 """Sending work to the pools: the chain of a job's remaining stages, and the odd jobs of the delivery pool."""
 
+from collections.abc import Iterable
 from uuid import uuid4
 
 from celery import chain
@@ -42,12 +43,22 @@ def admit(store: JobStore, *, limit: int = SENT_IN_PASSING) -> int:
     """
     try:
         admitted = store.admission.admit(limit=limit)
-        for job_id in admitted:
-            _send_admitted(store, job_id)
-    except (DatabaseError, *BROKER_ERRORS) as error:
+    except DatabaseError as error:
         log.warning("jobs_not_sent", reason=str(error))
         return 0
-    return len(admitted)
+    return send_admitted(store, admitted)
+
+
+def send_admitted(store: JobStore, job_ids: Iterable[str]) -> int:
+    """Send these, which were admitted; how many. Raises nothing, as `admit`."""
+    sent = 0
+    try:
+        for job_id in job_ids:
+            _send_admitted(store, job_id)
+            sent += 1
+    except (DatabaseError, *BROKER_ERRORS) as error:
+        log.warning("jobs_not_sent", reason=str(error))
+    return sent
 
 
 def _send_admitted(store: JobStore, job_id: str) -> None:

@@ -17,15 +17,16 @@ from shared.errors import (
 )
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
-from shared.representations import progress_of
+from shared.representations import job_view, progress_of
+from shared.waiting import Waiting
 from tasks import pipeline
 from web.answers import JobSchema, JobStateSchema
-from web.auth import own_job, owner
+from web.auth import own_job, own_job_as_it_stands, owner
 from web.blueprints import blueprint
 from web.calls import LOCATION, operation, shown
 from web.conditional import unless_known
 from web.dependencies import dependencies
-from web.job_views import views, waits_now
+from web.job_views import wait_of, waits_now
 from web.reachable import check_within_reach
 from web.removal import remove_now
 from web.schemas import SubmissionHeadersSchema, SubmissionQuerySchema, SubmissionSchema
@@ -45,8 +46,12 @@ class _Idempotency(TypedDict):
 
 def job_response(job: Job, status: int) -> Response:
     """The job as JSON, with its address in `Location` where it was made or changed."""
-    (view,) = views(dependencies().store, [job])
-    response = jsonify(view)
+    (waiting,) = waits_now(dependencies().store, [job])
+    return _response(job, waiting, status)
+
+
+def _response(job: Job, waiting: Waiting | None, status: int) -> Response:
+    response = jsonify(job_view(job, waiting=waiting))
     response.status_code = status
     if status != 200 or request.method == "POST":
         response.headers["Location"] = url_for("analysis.job", job_id=job.job_id)
@@ -54,9 +59,9 @@ def job_response(job: Job, status: int) -> Response:
 
 
 @blp.route("/api/v1/analysis", methods=["POST"])
-@blp.arguments(SubmissionSchema)
-@blp.arguments(SubmissionQuerySchema, location="query")
-@blp.arguments(SubmissionHeadersSchema, location="headers")
+@blp.arguments(SubmissionSchema())
+@blp.arguments(SubmissionQuerySchema(), location="query")
+@blp.arguments(SubmissionHeadersSchema(), location="headers")
 @blp.response(202, JobSchema, headers=LOCATION, description="A new job.", examples=shown("Job", "queued"))
 @blp.alt_response(
     200,
@@ -75,17 +80,19 @@ def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
     own = dependencies()
     wanted = new_job(body, owner=owner(), config=own.config)
     check_within_reach(wanted, own.config)
-    created = own.store.create(
+    submitted = own.store.submit(
         wanted,
+        admit=pipeline.SENT_IN_PASSING,
         max_active=own.config.max_active_jobs_per_key,
         idempotency_key=headers["idempotency_key"],
         body_hash=digest(body),
         force=query["force"],
     )
-    if created.is_new:
-        log.info("job_created", job_id=created.job.job_id, kind=created.job.source["kind"])
-        pipeline.admit(own.store)
-    return job_response(created.job, 202 if created.is_new else 200)
+    job = submitted.seen.job
+    if submitted.is_new:
+        log.info("job_created", job_id=job.job_id, kind=job.source["kind"])
+        pipeline.send_admitted(own.store, submitted.admitted)
+    return _response(job, wait_of(submitted.seen), 202 if submitted.is_new else 200)
 
 
 @blp.route("/api/v1/analysis/<job_id>")
@@ -93,7 +100,8 @@ def submit(body: Submission, query: _Force, headers: _Idempotency) -> Response:
 @operation("getAnalysis")
 def job(job_id: str) -> Response:
     """One job."""
-    return job_response(own_job(job_id), 200)
+    seen = own_job_as_it_stands(job_id)
+    return _response(seen.job, wait_of(seen), 200)
 
 
 @blp.route("/api/v1/analysis/<job_id>/status")
@@ -102,9 +110,9 @@ def job(job_id: str) -> Response:
 @operation("getAnalysisStatus")
 def status(job_id: str) -> AnyResponse:
     """The job's status, progress and error only, with an ETag for cheap polling."""
-    found = own_job(job_id)
+    seen = own_job_as_it_stands(job_id)
+    found, waiting = seen.job, wait_of(seen)
     error = found.error.as_dict() if found.error else None
-    (waiting,) = waits_now(dependencies().store, [found])
     response = jsonify(status=found.status.value, progress=progress_of(found, waiting=waiting), error=error)
     # Others that go first move a waiting job on without a change of its own.
     place = f"-{waiting.reason}{waiting.position or ''}" if waiting else ""

@@ -7,6 +7,7 @@ from flask import Flask, g, request
 
 from shared.errors import JobNotFound, Unauthorized
 from shared.jobs import Job
+from shared.redis.store import Seen
 from web import job_token
 from web.dependencies import dependencies
 
@@ -79,12 +80,28 @@ def owner() -> str:
 
 def own_job(job_id: str) -> Job:
     """The job, if it belongs to whoever asks. Raises JobNotFound otherwise, as if it did not exist."""
+    _must_be_an_id(job_id)
+    job = dependencies().store.get(job_id)
+    _must_be_own(job)
+    return job
+
+
+def own_job_as_it_stands(job_id: str) -> Seen:
+    """As `own_job`, with how many jobs go before it."""
+    _must_be_an_id(job_id)
+    seen = dependencies().store.look(job_id, owner=owner())
+    _must_be_own(seen.job)
+    return seen
+
+
+def _must_be_an_id(job_id: str) -> None:
     if not (job_id.isascii() and job_id.replace("-", "").replace("_", "").isalnum() and len(job_id) <= 64):
         raise JobNotFound
-    job = dependencies().store.get(job_id)
+
+
+def _must_be_own(job: Job) -> None:
     if job.owner != owner():
         raise JobNotFound
-    return job
 
 
 def register(app: Flask) -> None:

@@ -89,8 +89,8 @@ class BatchAnswerSchema(Schema):
 
 
 @blp.route("/api/v1/analyses", methods=["POST"])
-@blp.arguments(BatchSchema)
-@blp.arguments(SubmissionHeadersSchema, location="headers")
+@blp.arguments(BatchSchema())
+@blp.arguments(SubmissionHeadersSchema(), location="headers")
 @blp.response(207, BatchAnswerSchema, description="An answer for each, in their order.")
 @operation("submitAnalyses")
 def submit_all(body: _Body, headers: _Idempotency) -> Response:

@@ -55,7 +55,10 @@ def flat(messages: Mapping[str, object], prefix: str = "") -> dict[str, list[str
 
 
 def blueprint(name: str, description: str) -> Blueprint:
-    """A blueprint whose endpoints are documented and whose arguments are read by the StrictParser."""
+    """A blueprint whose endpoints are documented and whose arguments are read by the StrictParser.
+
+    `arguments` takes a schema's instance: of a class, one is made anew for each request.
+    """
     made = Blueprint(name, f"web.{name}", description=description)
     made.ARGUMENTS_PARSER = StrictParser()
     return made

@@ -82,7 +82,7 @@ class HighlightEditSchema(Schema):
 
 
 @blp.route("/api/v1/analysis/<job_id>/highlights/<int:rank>", methods=["PATCH"])
-@blp.arguments(HighlightEditSchema)
+@blp.arguments(HighlightEditSchema())
 @blp.response(200, HighlightSchema)
 @operation("editHighlight", NotFound, *OF_RESULTS)
 def edit(body: Changes, job_id: str, rank: int) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.jobs import Job, utc_now
-from shared.redis.store import JobStore
+from shared.redis.store import JobStore, Seen
 from shared.representations import job_view
 from shared.waiting import TURN, WORKER, Waiting, waiting_of
 
@@ -23,6 +23,12 @@ def waits_now(store: JobStore, jobs: Sequence[Job]) -> list[Waiting | None]:
         _placed(waiting, ahead[job.job_id]) if waiting is not None and job.job_id in ahead else waiting
         for job, waiting in zip(jobs, waits, strict=True)
     ]
+
+
+def wait_of(seen: Seen) -> Waiting | None:
+    """What the job waits for now."""
+    waiting = waiting_of(seen.job, utc_now())
+    return _placed(waiting, seen.ahead) if waiting is not None and waiting.reason == TURN else waiting
 
 
 def _placed(waiting: Waiting, ahead: int | None) -> Waiting:

@@ -4,15 +4,16 @@ import math
 import time
 from typing import NamedTuple, cast
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded as LimiterSaysNo
-from limits.storage import RedisStorage
-from redis.exceptions import RedisError
+from limits.storage import MemoryStorage, RedisStorage
+from redis import ConnectionPool
 
 from shared.errors import RateLimitExceeded
 from shared.redis import keys
 from shared.redis.embedded import redis_url
+from shared.redis.script import Script
 from shared.settings import Settings, SettingsError
 from web.auth import is_api_call, owner_of_request
 from web.dependencies import Dependencies, dependencies
@@ -37,30 +38,48 @@ def _who() -> str:
     return f"{kind}:{owner_of_request() or request.remote_addr}"
 
 
-def _storage_uri(config: Settings) -> str:
+class Counted(NamedTuple):
+    """A request in its window. requests: so far.  left_ms: until the window ends."""
+
+    requests: int
+    left_ms: int
+
+
+class WindowStorage(RedisStorage):
+    """Redis, asked once for a request: with the count comes what the answer's headers say of its window."""
+
+    STORAGE_SCHEME = ["klipstream"]  # noqa: RUF012 -- the library's own form
+
+    def __init__(self, uri: str, connection_pool: ConnectionPool) -> None:
+        super().__init__(uri, connection_pool=connection_pool)
+        self._count = Script(self.storage, "count_request")
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        g.counted = Counted(*self._count([self.prefixed_key(key)], [expiry, amount]))
+        return int(g.counted.requests)
+
+
+def _storage(config: Settings, own: Dependencies) -> tuple[str, dict[str, str | int]]:
+    """Address and options of where requests are counted."""
     try:
-        uri = redis_url(config)
+        redis_url(config)
     except SettingsError:
         # No stack was ever started here: a command such as `analyze` runs, nothing is served.
-        return "memory://"
-    return uri.replace("unix://", "redis+unix://", 1)
-
-
-def _shared_pool(own: Dependencies) -> dict[str, str | int]:
+        return "memory://", {}
+    # The limiter's own pool would fail at its 101st connection; ours waits for a free one.
     # The limiter's annotation knows no pools, its storage does.
-    return cast("dict[str, str | int]", {"connection_pool": own.redis.connection_pool})
+    return "klipstream://", cast("dict[str, str | int]", {"connection_pool": own.redis.connection_pool})
 
 
 def limiter_for(config: Settings, own: Dependencies) -> Limiter:
     """Counts requests by key, or by address without one, in Redis."""
-    uri = _storage_uri(config)
+    uri, options = _storage(config, own)
     return Limiter(
         _who,
         application_limits=[_rate],
         application_limits_exempt_when=lambda: not is_api_call(),
         storage_uri=uri,
-        # The limiter's own pool would fail at its 101st connection; ours waits for a free one.
-        storage_options=_shared_pool(own) if uri != "memory://" else {},
+        storage_options=options,
         # Without Redis each process counts for itself: reads go on being answered, if only with an error.
         in_memory_fallback_enabled=True,
         # Of many requests that meet the outage at once, the limiter takes only the first over to its own count.
@@ -87,28 +106,22 @@ class Window(NamedTuple):
 
 
 def _window() -> Window | None:
-    """None where nothing was counted, or it can't be read. flask-limiter would ask Redis twice."""
+    """None where nothing was counted."""
     limiter = cast("Limiter", current_app.extensions[EXTENSION])
     current = limiter.current_limit
     if current is None:
         return None
     name = "submit" if _is_submission() else "read"
     amount, period_s = current.limit.amount, current.limit.get_expiry()
-    storage = limiter.limiter.storage
-    if isinstance(storage, RedisStorage):
-        key = storage.prefixed_key(current.key)
-        with dependencies().redis.pipeline(transaction=False) as pipe:
-            pipe.get(key)
-            pipe.pttl(key)
-            try:
-                count, left_ms = pipe.execute()
-            except RedisError:
-                return None
-        left_s = max(0, int(left_ms)) / 1000
-    else:
+    counted: Counted | None = g.get("counted")
+    if counted is not None:
+        count, left_s = counted.requests, counted.left_ms / 1000
+    elif isinstance(limiter.limiter.storage, MemoryStorage):
         ends_at, remaining = current.window
         count, left_s = amount - remaining, ends_at - time.time()
-    remaining = max(0, amount - int(count or 0))
+    else:  # counted in memory, and Redis is back since
+        return None
+    remaining = max(0, amount - count)
     return Window(name, amount, period_s, remaining, max(0, math.ceil(left_s)))
 
 

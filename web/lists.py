@@ -39,7 +39,7 @@ class Query(TypedDict):
 
 
 @blp.route("/api/v1/jobs")
-@blp.arguments(JobsQuerySchema, location="query")
+@blp.arguments(JobsQuerySchema(), location="query")
 @blp.response(200, JobPageSchema)
 @unless_known
 @operation("listAnalyses")

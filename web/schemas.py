@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC
+from functools import partial
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -212,7 +213,7 @@ class SubmissionSchema(Schema):
         },
     )
     metadata = Metadata(load_default=dict)
-    options = fields.Nested(OptionsSchema, load_default=lambda: OptionsSchema().load({}))
+    options = fields.Nested(OptionsSchema, load_default=partial(OptionsSchema().load, {}))
 
 
 class SubmissionQuerySchema(Schema):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import TypedDict
 from uuid import uuid4
 
@@ -55,7 +54,7 @@ def new_job(body: Submission, *, owner: str, config: Settings) -> Job:
         owner=owner,
         url=without_space(body["url"]),
         source=source._asdict(),
-        fingerprint=digest({"source": source._asdict(), "chat": chat_ref, "options": asdict(options)}),
+        fingerprint=digest({"source": source._asdict(), "chat": chat_ref, "options": vars(options)}),
         created_at=now,
         updated_at=now,
         waiting_since=now,

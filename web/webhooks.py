@@ -45,7 +45,7 @@ class PongSchema(Schema):
 
 
 @blp.route("/api/v1/webhooks/ping", methods=["POST"])
-@blp.arguments(PingSchema)
+@blp.arguments(PingSchema())
 @blp.response(200, PongSchema)
 @operation("pingWebhook", ServiceUnavailable)
 def ping(body: _Body) -> Response:

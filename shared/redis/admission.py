@@ -36,6 +36,10 @@ STAGE_QUEUES = tuple(dict.fromkeys(stage.queue for stage in STAGES))
 SAME = "same"
 
 
+# The keys of the owners that wait, of each queue those with normal jobs and those with low ones.
+DOORS = tuple(keys.waiting_owners(queue, priority) for queue in STAGE_QUEUES for priority in PRIORITIES)
+
+
 class Due(NamedTuple):
     """Ids of jobs to be looked at.  lost: their lease has run out.  untaken: no worker has taken their message."""
 
@@ -84,6 +88,22 @@ def place_keys(old: Job, new: Job) -> list[str]:
     return [*names, keys.underway_of(new.owner), keys.TURNS, keys.HELD, keys.UNTAKEN]
 
 
+def admit_call(limit: int) -> tuple[list[str], list[str | int]]:
+    """Keys and arguments of admit_jobs.lua."""
+    names = [keys.TURNS, keys.ADMISSIONS, keys.UNTAKEN]
+    for queue in reversed(STAGE_QUEUES):
+        names += [keys.waiting_owners(queue, priority) for priority in PRIORITIES]
+        names += [keys.underway(queue), keys.workers(queue)]
+    return names, [limit, PLACES_A_CHILD, OWNER_SHARE, SILENT_S, LOW_EVERY, keys.UNDERWAY_OF]
+
+
+def ahead_keys(queue: str, priority: str, owner: str) -> list[str]:
+    """The keys of ahead.lua: owners that wait there with jobs of this priority, of the other one, this owner's jobs."""
+    other = next(one for one in PRIORITIES if one != priority)
+    owners = [keys.waiting_owners(queue, one) for one in (priority, other)]
+    return [*owners, keys.waiting(queue, priority, owner)]
+
+
 def waits_since_ms(job: Job) -> int:
     """Since when the job waits, or has waited last."""
     return ms_of(job.waiting_since or job.created_at)
@@ -110,12 +130,8 @@ class Admission:
 
     def admit(self, *, limit: int) -> list[str]:
         """Ids of jobs that may go to the queues now, `limit` at most; whoever asks sends them."""
-        names = [keys.TURNS, keys.ADMISSIONS, keys.UNTAKEN]
-        for queue in reversed(STAGE_QUEUES):
-            names += [keys.waiting_owners(queue, priority) for priority in PRIORITIES]
-            names += [keys.underway(queue), keys.workers(queue)]
         with redis_errors():
-            found = self._admit(names, [limit, PLACES_A_CHILD, OWNER_SHARE, SILENT_S, LOW_EVERY, keys.UNDERWAY_OF])
+            found = self._admit(*admit_call(limit))
         return [str(job_id) for job_id in found]
 
     def ahead_of(self, jobs: Sequence[Job]) -> dict[str, int | None]:
@@ -126,11 +142,8 @@ class Admission:
         names: list[str] = []
         arguments: list[str | int] = [LOW_EVERY]
         for job, stands in standing:
-            mine = job.options.priority
-            other = next(priority for priority in PRIORITIES if priority != mine)
-            names += [keys.waiting_owners(stands.queue, priority) for priority in (mine, other)]
-            names.append(keys.waiting(stands.queue, mine, job.owner))
-            arguments += [job.job_id, job.owner, mine]
+            names += ahead_keys(stands.queue, job.options.priority, job.owner)
+            arguments += [job.job_id, job.owner, job.options.priority]
         with redis_errors():
             found = self._positions(names, arguments)
         return {job.job_id: None if ahead < 0 else ahead for (job, _), ahead in zip(standing, found, strict=True)}
@@ -170,9 +183,8 @@ class Admission:
 
         now_ms: Redis' clock.
         """
-        doors = [keys.waiting_owners(queue, priority) for queue in STAGE_QUEUES for priority in PRIORITIES]
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
-            pipe.exists(*doors)
+            pipe.exists(*DOORS)
             pipe.zcount(keys.HELD, "-inf", now_ms - lease_ms)
             pipe.zcount(keys.HELD, f"({now_ms}", "+inf")
             pipe.zcount(keys.UNTAKEN, "-inf", now_ms - UNSENT_MS)

@@ -9,14 +9,14 @@ from typing import Any
 import redis
 
 FOLDER = Path(__file__).with_name("scripts")
-_INCLUDE = re.compile(r"^-- include (\w+\.lua)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 
 
 @cache
 def text_of(name: str) -> str:
     """The script of this name, with the parts that it includes. Read once."""
     text = (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), text)
+    return _INCLUDE.sub(lambda found: text_of(found[1]), text)
 
 
 class Script:

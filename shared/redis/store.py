@@ -4,7 +4,6 @@ What others have to be told of a change is noted in the same script: see `outbox
 What people say about a job's highlights: see `feedback`.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,19 +12,27 @@ from typing import NamedTuple, cast
 import redis
 
 from shared import jobs
-from shared.errors import DatabaseError, IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
+from shared.errors import DatabaseError, JobConflict, JobNotFound
 from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
-from shared.redis.admission import Admission, place_arguments, place_keys, waits_since_ms
+from shared.redis.admission import (
+    DOORS,
+    LOW_EVERY,
+    Admission,
+    admit_call,
+    ahead_keys,
+    place_arguments,
+    place_keys,
+    standing_of,
+)
 from shared.redis.connection import redis_errors
+from shared.redis.creation import create_call, made_or_found, message_of, too_many
 from shared.redis.lists import JobLists, indexes
 from shared.redis.script import Script
-from shared.representations import event_of
 from shared.stages import JobStatus
 
 LEASE_MS = 10_000
 MAX_EVENTS = 1_000  # a job's stream keeps this many, enough to replay any disconnection worth replaying
-IDEMPOTENCY_S = 24 * 3600
 SCAN_BATCH = 500
 _MAX_CONFLICTS = 100
 
@@ -40,18 +47,27 @@ class Created(NamedTuple):
     is_new: bool
 
 
+class Seen(NamedTuple):
+    """A job as it stands.  ahead: how many jobs go before it to the queues, as an estimate; None: it does not wait."""
+
+    job: Job
+    ahead: int | None
+
+
+class Submitted(NamedTuple):
+    """What came of a submission.  admitted: ids of jobs to be sent now, whoever's they are."""
+
+    seen: Seen
+    is_new: bool
+    admitted: tuple[str, ...]
+
+
 class Event(NamedTuple):
     """One entry of a job's stream: the id for `Last-Event-ID` and the message in flask-sse's form."""
 
     id: str
     type: str
     data: Mapping[str, object]
-
-
-def _message(job: Job) -> str:
-    """The event in flask-sse's message format; the script puts the id in."""
-    event = event_of(job)
-    return json.dumps({"type": event["event"], "data": event}, ensure_ascii=False, separators=(",", ":"))
 
 
 class JobStore:
@@ -61,7 +77,9 @@ class JobStore:
         self.redis = client
         self.admission = Admission(client)
         self.lists = JobLists(client)
+        self._look = Script(client, "look")
         self._create = Script(client, "create")
+        self._submit = Script(client, "submit")
         self._change = Script(client, "change")
         self._renew = Script(client, "renew")
         self._forget = Script(client, "forget")
@@ -76,6 +94,14 @@ class JobStore:
             raise JobNotFound
         return Job.loads(text)
 
+    def look(self, job_id: str, *, owner: str) -> Seen:
+        """The job, and what goes before it if it is this owner's. Raises JobNotFound."""
+        with redis_errors():
+            text, ahead = self._look([keys.job(job_id), *DOORS], [LOW_EVERY, job_id, owner])
+        if text is None:
+            raise JobNotFound
+        return Seen(Job.loads(text), None if ahead < 0 else ahead)
+
     def create(
         self, job: Job, *, max_active: int, idempotency_key: str | None = None, force: bool = False, body_hash: str = ""
     ) -> Created:
@@ -83,44 +109,38 @@ class JobStore:
 
         Raises IdempotencyKeyReused, RateLimitExceeded. Atomic, so a key never stands for a job still being made.
         """
-        owner = job.owner
-        idem = hashlib.sha256((idempotency_key or "").encode()).hexdigest()
-        names = [
-            keys.idempotency(owner, idem),
-            keys.running(owner, job.fingerprint),
-            keys.active_of(owner),
-            keys.ACTIVE,
-            keys.job(job.job_id),
-            keys.events(job.job_id),
-            *outbox.tell_keys(job.job_id),
-            *place_keys(job, job),
-            *indexes(job),
-        ]
-        arguments: list[str | int] = [
-            body_hash if idempotency_key else "",
-            "force" if force else "",
-            IDEMPOTENCY_S,
-            max_active,
-            job.job_id,
-            job.dumps(),
-            ms_of(job.created_at),
-            _message(job),
-            keys.channel(job.job_id),
-            *outbox.TELL_LIMITS,
-            owner,
-            waits_since_ms(job),
-        ]
+        names, arguments = create_call(job, max_active, idempotency_key, body_hash, force=force)
         with redis_errors():
             outcome, found = self._create(names, arguments)
-        if outcome == "full":
-            raise _too_many(max_active)
-        if outcome == "seen":
-            seen_hash, found = found.split(" ")
-            if seen_hash != body_hash:
-                raise IdempotencyKeyReused
-        if outcome == "created":
-            return Created(job, True)
-        return Created(self.get(found), False)
+        job_id = made_or_found(outcome, found, max_active, body_hash)
+        return Created(job, True) if outcome == "created" else Created(self.get(job_id), False)
+
+    def submit(
+        self,
+        job: Job,
+        *,
+        max_active: int,
+        admit: int,
+        idempotency_key: str | None = None,
+        force: bool = False,
+        body_hash: str = "",
+    ) -> Submitted:
+        """As `create`; a new job is admitted with others whose turn it is, `admit` at most, if there is room."""
+        names, arguments = create_call(job, max_active, idempotency_key, body_hash, force=force)
+        admit_names, admit_arguments = admit_call(admit)
+        standing, priority = standing_of(job), job.options.priority
+        if standing is None:
+            raise ValueError("an ended job can't be submitted")
+        sizes: list[str | int] = [len(names), len(arguments), priority, LOW_EVERY]
+        places = ahead_keys(standing.queue, priority, job.owner)
+        with redis_errors():
+            (outcome, found), admitted, ahead = self._submit(
+                [*names, *admit_names, *places], [*sizes, *arguments, *admit_arguments]
+            )
+        job_id = made_or_found(outcome, found, max_active, body_hash)
+        if outcome != "created":
+            return Submitted(self.look(job_id, owner=job.owner), False, ())
+        return Submitted(Seen(job, None if ahead < 0 else ahead), True, tuple(admitted))
 
     def change(
         self, job_id: str, transition: Callable[[Job], Job], *, lease: str = "", max_active: int | None = None
@@ -143,7 +163,7 @@ class JobStore:
             if outcome == "held":
                 raise StageHeld(job_id)
             if outcome == "full":
-                raise _too_many(max_active)
+                raise too_many(max_active)
         raise DatabaseError("The job changes faster than it can be written.")
 
     def _write(self, old: Job, new: Job, lease: str, max_active: int | None) -> str:
@@ -171,7 +191,7 @@ class JobStore:
         arguments: list[str | int] = [
             old.seq,
             new.dumps(),
-            _message(new),
+            message_of(new),
             str(new.token) if lease == "take" else lease,
             LEASE_MS,
             new.job_id,
@@ -312,10 +332,6 @@ class JobStore:
         with redis_errors():
             entries = cast("Entries", self.redis.xrevrange(keys.events(job_id), count=1))
         return _event(entries[0][0], entries[0][1]["message"]) if entries else None
-
-
-def _too_many(max_active: int | None) -> RateLimitExceeded:
-    return RateLimitExceeded(f"You have {max_active} unfinished jobs, as many as allowed.", retry_after_s=60)
 
 
 def _event(entry_id: str, message: str) -> Event:

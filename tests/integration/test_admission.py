@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from shared import jobs
-from shared.errors import NetworkTimeout, RateLimitExceeded
+from shared.errors import JobNotFound, NetworkTimeout, RateLimitExceeded
 from shared.jobs import PRIORITIES, Job, Options, Refused, moved, utc_now
 from shared.redis import keys
 from shared.redis.admission import LOW_EVERY, OWNER_SHARE, PLACES_A_CHILD, STAGE_QUEUES, standing_of
@@ -174,6 +174,37 @@ def test_the_place_in_the_queue_counts_the_other_priority_in(store: JobStore) ->
     say_alive(store.redis, worker="w", queues=list(STAGE_QUEUES), children=PLENTY)
     order = store.admission.admit(limit=PLENTY)
     assert [ahead[job_id] for job_id in order] == list(range(13))
+
+
+def test_a_job_is_seen_with_its_place_in_the_queue(store: JobStore) -> None:
+    normal = [submit(store, number, "ann") for number in range(10)]
+    low = [submit(store, number, "bob", "low") for number in range(10, 13)]
+    waiting = [store.get(job_id) for job_id in (*normal, *low)]
+    ahead = store.admission.ahead_of(waiting)
+
+    seen = {job.job_id: store.look(job.job_id, owner=job.owner) for job in waiting}
+
+    assert {job_id: one.ahead for job_id, one in seen.items()} == ahead
+    assert [one.job for one in seen.values()] == waiting
+    (first,) = store.admission.admit(limit=1)
+    assert store.look(first, owner="ann").ahead is None
+    assert store.look(normal[-1], owner="bob").ahead is None
+    with pytest.raises(JobNotFound):
+        store.look("nobody", owner="ann")
+
+
+def test_a_submission_goes_to_the_queues_at_once_while_there_are_places(store: JobStore) -> None:
+    done = [store.submit(new_job(number), max_active=PLENTY, admit=3) for number in range(PLACES_A_CHILD + 2)]
+
+    ids = [one.seen.job.job_id for one in done]
+    admitted, waiting = ids[:PLACES_A_CHILD], ids[PLACES_A_CHILD:]
+    assert [one.admitted for one in done] == [*((job_id,) for job_id in admitted), (), ()]
+    assert [one.seen.ahead for one in done] == [None] * PLACES_A_CHILD + [0, 1]
+    assert all(store.look(one.seen.job.job_id, owner="") == one.seen for one in done)
+    again = store.submit(new_job(PLACES_A_CHILD + 1), max_active=PLENTY, admit=3)
+    assert (again.is_new, again.admitted, again.seen) == (False, (), done[-1].seen)
+    complete(store, admitted[0])
+    assert store.submit(new_job(PLENTY), max_active=PLENTY, admit=3).admitted == (waiting[0],)
 
 
 def test_low_jobs_do_not_wait_when_there_is_nothing_else(store: JobStore) -> None:

@@ -13,7 +13,7 @@ OUTBOX = ["mirror:due", "mirror:states", "webhooks:due", "webhooks"]
 AT = ["owners", "jobs", "underway"]
 PLACES = [*AT, *AT, "underway:me", "turns", "held", "untaken"]
 LIMITS = [2, 100, 2_000]
-PARTS = ("tell", "place")
+PARTS = ("tell", "place", "ahead")
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.lua"))
 
 
@@ -267,3 +267,15 @@ def test_spend_refuses_what_is_too_much_and_takes_back(store: JobStore) -> None:
     assert 0 < store.redis.ttl("day") <= 60
     assert spend(["day"], [-100, 10, 60]) == 1
     assert store.redis.get("day") == "0"
+
+
+def test_requests_are_counted_in_a_window_that_the_first_one_begins(store: JobStore) -> None:
+    count = Script(store.redis, "count_request")
+
+    assert [count(["window"], [60, 1])[0] for _ in range(3)] == [1, 2, 3]
+    store.redis.pexpire("window", 30_000)
+    requests, left_ms = count(["window"], [60, 2])
+    assert (requests, 29_000 < left_ms <= 30_000) == (5, True)
+    store.redis.persist("window")  # one that would never end
+    assert count(["window"], [60, 1]) == [6, 60_000]
+    assert 59_000 < store.redis.pttl("window") <= 60_000
