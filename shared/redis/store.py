@@ -18,6 +18,7 @@ from shared.jobs import Job, StageHeld, ms_of
 from shared.redis import keys, locks, outbox
 from shared.redis.admission import Admission, place_arguments, place_keys, waits_since_ms
 from shared.redis.connection import redis_errors
+from shared.redis.counters import field_of_the_end
 from shared.redis.lists import JobLists, indexes
 from shared.redis.script import Script
 from shared.representations import event_of
@@ -164,6 +165,7 @@ class JobStore:
             keys.CANCELLED,
             *outbox.tell_keys(new.job_id),
             *place_keys(old, new),
+            keys.COUNTERS,
             *joined,
             *left,
         ]
@@ -188,6 +190,7 @@ class JobStore:
             "cancelled" if new.status is JobStatus.CANCELLED else "",
             max_active if max_active is not None and old.is_terminal and not terminal else "",
             len(joined),
+            field_of_the_end(old, new),
         ]
         with redis_errors():
             return str(self._change(names, arguments))
