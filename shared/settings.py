@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
+from shared.cores import usable_cores
+
 N = TypeVar("N", int, float)
 T = TypeVar("T")
 Given = Mapping[str, object]  # the settings that were read before
@@ -184,6 +186,7 @@ class Settings:
     max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)
     job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
     cancelled_keep_minutes: float = _setting(_number(float, 0, 525_600), 60.0)
+    threads: int = _setting(_number(int, 1, 256), lambda _given: usable_cores())
     segments_at_once: int = _setting(_number(int, 1, 16), 16)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)
 
