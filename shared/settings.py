@@ -32,6 +32,7 @@ class Rate(NamedTuple):
 
 # kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
 PUBLIC_TWITCH_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
+SECRET_FILE_BYTES = 65_536
 _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MAX_WEBHOOK_SECRETS = 2
 
@@ -147,9 +148,9 @@ def _setting(parse: Callable[[str], object], default: object = None, *, secret: 
     """One variable; its name is the field's, in upper case.
 
     parse: its text to its value, raises ValueError with what is wrong.  default: without the variable, or what makes it
-    from the settings above it.  secret: never shown.
+    from the settings above it.  secret: never shown, and read from the file that NAME_FILE names where that is set.
     """
-    return field(repr=not secret, metadata={"parse": parse, "default": default})
+    return field(repr=not secret, metadata={"parse": parse, "default": default, "secret": secret})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,14 +218,39 @@ def read_settings(env: Env | None = None) -> Settings:
     return settings
 
 
-def _read(env: Env, name: str, given: Given, *, parse: Callable[[str], object], default: object) -> object:
-    text = env.str(name, "").strip()
+def _read(
+    env: Env, name: str, given: Given, *, parse: Callable[[str], object], default: object, secret: bool
+) -> object:
+    text = read_secret(env, name) if secret else env.str(name, "").strip()
     if not text:
         return default(given) if callable(default) else default
     try:
         return parse(text)
     except ValueError as error:
         raise SettingsError(f"{name} {error}") from None
+
+
+def read_secret(env: Env, name: str) -> str:
+    """The value of `NAME`, or what stands in the file that `NAME_FILE` names, without white space around it; else "".
+
+    Raises SettingsError when both are set, and when the file can't be read as text.
+    """
+    text = env.str(name, "").strip()
+    file = env.str(f"{name}_FILE", "").strip()
+    if not file:
+        return text
+    if text:
+        raise SettingsError(f"{name} and {name}_FILE are both set: choose one")
+    try:
+        with Path(file).open("rb") as opened:
+            read = opened.read(SECRET_FILE_BYTES + 1)
+        if len(read) > SECRET_FILE_BYTES:
+            raise SettingsError(f"{name}_FILE is longer than {SECRET_FILE_BYTES} bytes")
+        return read.decode().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}_FILE is not UTF-8 text") from None
 
 
 def _check_together(settings: Settings) -> None:

@@ -1,8 +1,11 @@
 """Settings: defaults, and one clear line for each wrong value."""
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
-from shared.settings import SettingsError
+from shared.settings import SECRET_FILE_BYTES, Settings, SettingsError
 from tests.conftest import SettingsMaker
 
 
@@ -78,3 +81,69 @@ def test_a_wrong_value_is_refused_with_one_line_that_names_it(
 
 def test_an_empty_variable_counts_as_unset(make_settings: SettingsMaker) -> None:
     assert make_settings(PORT="", API_KEYS=" ").port == 3000
+
+
+SECRETS = {
+    "REDIS_URL": "redis://:sesame@h/0",
+    "DEEPGRAM_API_KEY": "sesame",
+    "CONVEX_DEPLOY_KEY": "sesame",
+    "API_KEYS": "anna:sesame-sesame-sesame",
+    "WEBHOOK_SECRET": "whsec_" + "c2VzYW1l" * 4,
+}
+
+
+def test_the_secrets_here_are_all_there_are() -> None:
+    assert set(SECRETS) == {each.name.upper() for each in fields(Settings) if each.metadata["secret"]}
+
+
+@pytest.mark.parametrize(("name", "value"), SECRETS.items())
+def test_each_secret_is_read_from_its_file_as_from_its_variable(
+    make_settings: SettingsMaker, tmp_path: Path, name: str, value: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{value}\n")
+    others = {"CONVEX_URL": "https://c.example"} if name == "CONVEX_DEPLOY_KEY" else {}
+
+    from_file = make_settings(**{f"{name}_FILE": str(file)}, **others)
+    from_variable = make_settings(**{name: value}, **others)
+
+    assert from_file == from_variable
+    assert getattr(from_file, name.lower())
+
+
+def test_an_empty_secret_file_counts_as_unset(make_settings: SettingsMaker) -> None:
+    assert make_settings(DEEPGRAM_API_KEY_FILE="/dev/null").deepgram_api_key is None
+
+
+def test_a_variable_that_is_no_secret_is_not_read_from_a_file(make_settings: SettingsMaker, tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("4000")
+
+    assert make_settings(PORT_FILE=str(tmp_path / "port")).port == 3000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "WEBHOOK_SECRET_FILE can't be read: No such file"),
+        (b"\xff\xfe", "WEBHOOK_SECRET_FILE is not UTF-8"),
+        (b"x" * (SECRET_FILE_BYTES + 1), "WEBHOOK_SECRET_FILE is longer than"),
+        (b"sesame", "WEBHOOK_SECRET is not of the form"),
+    ],
+)
+def test_a_secret_file_that_is_of_no_use_is_refused_without_showing_it(
+    make_settings: SettingsMaker, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SettingsError) as caught:
+        make_settings(WEBHOOK_SECRET_FILE=str(file))
+
+    assert str(caught.value).startswith(said)
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_secret_given_twice_is_refused(make_settings: SettingsMaker) -> None:
+    with pytest.raises(SettingsError, match="API_KEYS and API_KEYS_FILE are both set: choose one"):
+        make_settings(API_KEYS="anna:k1", API_KEYS_FILE="/dev/null")

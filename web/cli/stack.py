@@ -162,6 +162,7 @@ class Stack:
             "PORT": str(port),
             "DATA_DIR": str(config.data_dir),
             "REDIS_URL": config.redis_url or choose_address(config),
+            "REDIS_URL_FILE": "",  # has been read
             "PYTHONUNBUFFERED": "1",
             # One heap for all threads: a download holds 10 MB less, and the interpreter's lock leaves nothing to share.
             "MALLOC_ARENA_MAX": "1",
