@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from shared.redis.counters import ABOVE, Counted, Counters, stage_seconds
 from shared.redis.store import JobStore
 from tests.conftest import wait_until
-from tests.integration.conftest import Web, running_web, used
+from tests.integration.conftest import Web, master_of, running_web, used
 from tests.integration.stream_clients import Worker, raw_stream, read_until, streams
 
 ERRORS = 'klip_http_requests_total{endpoint="ops.errors",method="GET",status="200"}'
@@ -53,19 +52,6 @@ def scrape(web: Web) -> dict[str, float]:
     found = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
     assert len(found) == len(lines), "a sample stands twice"
     return found
-
-
-def server(web: Web) -> psutil.Process:
-    """gunicorn's first process."""
-    port = web.url.rpartition(":")[2]
-    (found,) = {
-        process.pid for process in psutil.process_iter() if process.ppid() == os.getpid() and _port_of(process) == port
-    }
-    return psutil.Process(found)
-
-
-def _port_of(process: psutil.Process) -> str:
-    return process.environ().get("PORT", "")
 
 
 def test_counts_are_those_of_all_processes_whichever_answers(web: Web) -> None:
@@ -125,7 +111,7 @@ def test_streams_are_counted_over_the_processes_and_go_with_theirs(web: Web) -> 
         assert streams(web) == 12
         requests = scrape(web)[ERRORS]
         # When one of the processes is killed
-        master = server(web)
+        master = master_of(web)
         victim = master.children()[0]
         os.kill(victim.pid, signal.SIGKILL)
         wait_until(lambda: victim.pid not in {child.pid for child in master.children()}, seconds=30)
@@ -142,7 +128,7 @@ def test_streams_are_counted_over_the_processes_and_go_with_theirs(web: Web) -> 
 def test_what_was_counted_outlives_a_reload(web: Web) -> None:
     httpx.get(f"{web.url}/api/v1/errors", timeout=30)
     before = scrape(web)[ERRORS]
-    master = server(web)
+    master = master_of(web)
     old = {child.pid for child in master.children()}
 
     master.send_signal(signal.SIGHUP)

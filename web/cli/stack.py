@@ -217,12 +217,20 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Inside, TERM and HUP end the program as Ctrl-C does, so that contexts are left."""
+    """Inside, INT, TERM and HUP end the program once, so that contexts are left.
+
+    INT too where a script started it in its background, which has it ignored. A second signal changes nothing: what is
+    being stopped must not be left half stopped.
+    """
 
     def interrupt(_number: int, _frame: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
