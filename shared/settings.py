@@ -32,6 +32,7 @@ class Rate(NamedTuple):
 
 # kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
 PUBLIC_TWITCH_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
+MIN_KEY_LENGTH = 16
 SECRET_FILE_BYTES = 65_536
 _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MAX_WEBHOOK_SECRETS = 2
@@ -48,25 +49,29 @@ def _rate(text: str) -> Rate:
     return Rate(int(match[1]), _PERIODS_S[match[2]], text)
 
 
-def _pairs(separator: str) -> Callable[[str], dict[str, str]]:
-    def parse(text: str) -> dict[str, str]:
-        pairs = {}
-        for part in _split(text):
-            name, found, value = part.partition(separator)
-            if not (found and name and value):
-                raise ValueError(f"needs pairs of the form name{separator}value, separated by commas")
-            pairs[name.strip()] = value.strip()
-        return pairs
-
-    return parse
+def _api_keys(text: str) -> dict[str, tuple[str, ...]]:
+    """Each name with its keys; it has several while a new one takes the place of an old one."""
+    found: dict[str, list[str]] = {}
+    owners: dict[str, str] = {}
+    for part in _split(text):
+        name, _, key = (piece.strip() for piece in part.partition(":"))
+        if not (name and key):
+            raise ValueError("needs pairs of the form name:key, separated by commas")
+        if len(key) < MIN_KEY_LENGTH or not key.isprintable():
+            raise ValueError(f"has a key of {name} with fewer than {MIN_KEY_LENGTH} characters, or unprintable ones")
+        if owners.setdefault(key, name) != name:
+            raise ValueError("gives two names the same key")
+        found.setdefault(name, []).append(key)
+    return {name: tuple(keys) for name, keys in found.items()}
 
 
 def _host_map(text: str) -> dict[str, str]:
-    pairs = _pairs("=")(text)
-    for host, base in pairs.items():
-        _http_url(base)
-        if not re.fullmatch(r"[a-z0-9.*-]+", host):
-            raise ValueError("needs host=base-url pairs, hosts in lower case")
+    pairs = {}
+    for part in _split(text):
+        host, _, base = (piece.strip() for piece in part.partition("="))
+        if not re.fullmatch(r"[a-z0-9.*-]+", host) or not base:
+            raise ValueError("needs pairs of the form host=base-url, hosts in lower case, separated by commas")
+        pairs[host] = _http_url(base)
     return pairs
 
 
@@ -173,7 +178,7 @@ class Settings:
     media_hosts: frozenset[str] = _setting(_hosts, frozenset())
     twitch_client_id: str = _setting(str, PUBLIC_TWITCH_CLIENT_ID)
     twitch_host_map: dict[str, str] = _setting(_host_map, {})
-    api_keys: dict[str, str] = _setting(_pairs(":"), {}, secret=True)
+    api_keys: dict[str, tuple[str, ...]] = _setting(_api_keys, {}, secret=True)
     cors_origins: tuple[str, ...] = _setting(_split, ())
     rate_limit_submit: Rate = _setting(_rate, _rate("30/minute"))
     rate_limit_read: Rate = _setting(_rate, _rate("600/minute"))
@@ -260,8 +265,6 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("TRANSCRIBER is deepgram but DEEPGRAM_API_KEY is empty")
     if bool(settings.convex_url) != bool(settings.convex_deploy_key):
         raise SettingsError("CONVEX_URL and CONVEX_DEPLOY_KEY go together: set both or none")
-    if len(set(settings.api_keys.values())) != len(settings.api_keys):
-        raise SettingsError("API_KEYS gives two names the same key")
 
 
 def _environment() -> Env:

@@ -43,7 +43,7 @@ class RedisCollector(Collector):
         yield from families
 
     def _jobs(self) -> Iterator[Metric]:
-        counts = self._own.store.count_by_status({"", *self._own.config.api_keys})
+        counts = self._own.store.count_by_status({"", *self._own.keys.names})
         family = GaugeMetricFamily("klip_jobs", "Jobs that are kept, by status.", labels=["status"])
         for status in JobStatus:
             family.add_metric([status.value], counts[status])

@@ -25,20 +25,25 @@ def test_a_deepgram_key_makes_deepgram_the_automatic_choice(make_settings: Setti
 
 def test_lists_and_maps_are_read(make_settings: SettingsMaker) -> None:
     settings = make_settings(
-        API_KEYS="anna:k1, ben:k2",
+        API_KEYS="anna:key-of-anna-the-first, ben:key-of-ben-the-first,anna:key-of-anna-the-next",
         MEDIA_HOSTS="Media.example , cdn.example",
         TWITCH_HOST_MAP="gql.twitch.tv=http://127.0.0.1:9",
         RATE_LIMIT_SUBMIT="5/hour",
     )
 
-    assert settings.api_keys == {"anna": "k1", "ben": "k2"}
+    assert settings.api_keys == {
+        "anna": ("key-of-anna-the-first", "key-of-anna-the-next"),
+        "ben": ("key-of-ben-the-first",),
+    }
     assert settings.media_hosts == {"media.example", "cdn.example"}
     assert settings.twitch_host_map == {"gql.twitch.tv": "http://127.0.0.1:9"}
     assert (settings.rate_limit_submit.limit, settings.rate_limit_submit.seconds) == (5, 3600)
 
 
 def test_secrets_do_not_show_in_the_settings_text(make_settings: SettingsMaker) -> None:
-    shown = repr(make_settings(API_KEYS="anna:sesame", DEEPGRAM_API_KEY="sesame", REDIS_URL="redis://:sesame@h/0"))
+    shown = repr(
+        make_settings(API_KEYS="anna:sesame-open-the-door", DEEPGRAM_API_KEY="sesame", REDIS_URL="redis://:sesame@h/0")
+    )
 
     assert "sesame" not in shown
 
@@ -59,7 +64,9 @@ def test_secrets_do_not_show_in_the_settings_text(make_settings: SettingsMaker) 
         ({"TWITCH_HOST_MAP": "gql.twitch.tv"}, "TWITCH_HOST_MAP needs pairs"),
         ({"TWITCH_HOST_MAP": "gql.twitch.tv=ftp://x"}, "TWITCH_HOST_MAP is not an http"),
         ({"API_KEYS": "anna"}, "API_KEYS needs pairs"),
-        ({"API_KEYS": "anna:k,ben:k"}, "API_KEYS gives two names the same key"),
+        ({"API_KEYS": f"anna:{16 * 'k'},ben:{16 * 'k'}"}, "API_KEYS gives two names the same key"),
+        ({"API_KEYS": "anna:" + 15 * "k"}, "API_KEYS has a key of anna with fewer than 16 characters"),
+        ({"API_KEYS": f"anna:{16 * 'k'},anna:"}, "API_KEYS needs pairs"),
         ({"RATE_LIMIT_READ": "often"}, "RATE_LIMIT_READ is not a rate"),
         ({"RATE_LIMIT_READ": "0/minute"}, "RATE_LIMIT_READ is not a rate"),
         ({"MAX_VIDEO_HOURS": "-1"}, "MAX_VIDEO_HOURS is not between"),
