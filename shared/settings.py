@@ -192,6 +192,7 @@ class Settings:
     max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)
     job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
     cancelled_keep_minutes: float = _setting(_number(float, 0, 525_600), 60.0)
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     threads: int = _setting(_number(int, 1, 256), lambda _given: usable_cores())
     segments_at_once: int = _setting(_number(int, 1, 16), 16)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)
@@ -202,6 +203,13 @@ class Settings:
         if self.transcriber != "auto":
             return self.transcriber
         return "deepgram" if self.deepgram_api_key else "whisper"
+
+    def secret_texts(self) -> tuple[str, ...]:
+        """What must not be shown: keys and secrets, and the password of Redis."""
+        password = urlsplit(self.redis_url or "").password
+        keys = (key for keys in self.api_keys.values() for key in keys)
+        found = (password, self.deepgram_api_key, self.convex_deploy_key, *(self.webhook_secret or ()), *keys)
+        return tuple(text for text in found if text)
 
 
 def is_loopback(host: str) -> bool:

@@ -66,7 +66,9 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
 
     def decorate(work: Work) -> Task:
         def run(task: Task, job_id: str, _stage: str, attempt: int) -> None:
-            with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt, token=None):
+            with structlog.contextvars.bound_contextvars(
+                job_id=job_id, stage=name, attempt=attempt, token=None, owner=None
+            ):
                 try:
                     _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
                 finally:
@@ -104,7 +106,7 @@ class _Run:
         job = self._claim(job_id, attempt)
         if job is None:
             return
-        structlog.contextvars.bind_contextvars(token=job.token)
+        structlog.contextvars.bind_contextvars(token=job.token, owner=job.owner)
         log.info("stage_started", holder=job.holder)
         start_if_due(settings(), self.store)
         try:

@@ -1,5 +1,6 @@
 """Who asks: the name of an API key, or nobody in particular when no keys are set."""
 
+import structlog
 from flask import Flask, g, request
 
 from shared.errors import JobNotFound, Unauthorized
@@ -63,6 +64,7 @@ def check_key() -> None:
         if owner is None:
             raise Unauthorized
         g.owner = owner
+        structlog.contextvars.bind_contextvars(owner=owner)
 
 
 def owner() -> str:

@@ -118,7 +118,7 @@ def _task_in(record: logging.LogRecord) -> object:
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    configure_logging()
+    configure_logging(settings())
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).addFilter(_NotAboutSweeps())
 

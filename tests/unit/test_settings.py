@@ -73,6 +73,7 @@ def test_secrets_do_not_show_in_the_settings_text(make_settings: SettingsMaker) 
         ({"MAX_VIDEO_HOURS": "nan"}, "MAX_VIDEO_HOURS is not between"),
         ({"WEBHOOK_SECRET": "secret"}, "WEBHOOK_SECRET is not of the form"),
         ({"PUBLIC_URL": "example.com"}, "PUBLIC_URL is not an http"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is not one of"),
         ({"HOST": "0.0.0.0"}, "API_KEYS is empty"),
     ],
 )
