@@ -1,6 +1,10 @@
 """A restart of the web server that nobody notices: HUP to gunicorn, under load."""
 
+import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -10,11 +14,18 @@ import httpx
 import psutil
 import pytest
 
-from tests.conftest import wait_until
-from tests.integration.conftest import Web, master_of, running_web, used
+from tests.conftest import ROOT, wait_until
+from tests.integration.conftest import GUNICORN, Web, master_of, running_web, used
 from tests.integration.stream_clients import Follower, Worker
 
 CALLERS = 4
+# What systemd does before it starts a service whose socket it holds.
+ACTIVATED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
+"""
 RESTARTS = 3
 
 
@@ -82,3 +93,47 @@ def test_hup_loses_no_request_and_no_event(own_server: Web) -> None:
     assert set(answers) == {"200"}, answers
     assert answers["200"] > 20
     assert max(follower.connections for follower in followers) > 1
+
+
+def test_a_socket_that_systemd_holds_lets_callers_wait_over_a_stop(tmp_path: Path, valkey_url: str) -> None:
+    """As klipstream-web.socket: the listening socket outlives the server, which finds it as descriptor 3."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        port = str(listener.getsockname()[1])
+        variables = {
+            "DATA_DIR": str(tmp_path),
+            "REDIS_URL": valkey_url,
+            "PORT": port,
+            "RATE_LIMIT_READ": "100000/minute",
+        }
+        end, log = threading.Event(), (tmp_path / "web.log").open("wb")
+
+        def start() -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(
+                [sys.executable, "-c", ACTIVATED, str(listener.fileno()), *GUNICORN],
+                env=os.environ | variables,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                pass_fds=(listener.fileno(),),
+            )
+
+        server = start()
+        callers = [Caller(f"http://127.0.0.1:{port}", "none", end) for _ in range(CALLERS)]
+        try:
+            for caller in callers:
+                caller.start()
+            wait_until(lambda: all(caller.answers for caller in callers), seconds=180)
+            server.terminate()
+            assert server.wait(60) == 0
+            before = sum(caller.answers["404"] for caller in callers)
+            server = start()
+            wait_until(lambda: sum(caller.answers["404"] for caller in callers) > before + 20, seconds=120)
+            end.set()
+            for caller in callers:
+                caller.join(60)
+        finally:
+            end.set()
+            server.terminate()
+            server.wait(60)
+            log.close()
+    assert {name for caller in callers for name in caller.answers} == {"404"}
