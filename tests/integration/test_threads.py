@@ -55,3 +55,17 @@ def test_a_clip_is_encoded_with_so_many_threads_four_at_most(tmp_path: Path, thr
 
     # x264 writes into the stream how it was made
     assert f" threads={min(threads, 4)} ".encode() in clip.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_affinity_is_kept_to() -> None:
+    first = min(os.sched_getaffinity(0))
+    code = (
+        f"import os; os.sched_setaffinity(0, {{{first}}}); "
+        "from shared.settings import settings; print(settings().threads)"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "THREADS"}
+
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
+
+    assert told.stdout == "1\n"

@@ -1,14 +1,12 @@
 """How many processors there are for us: control groups of both versions, and affinity."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from shared.cores import usable_cores
-from tests.conftest import ROOT, SettingsMaker
+from tests.conftest import SettingsMaker
 
 V2 = "0::/system.slice/klipstream.service\n"
 V1 = "5:devices:/docker/abc\n1:cpu,cpuacct:/docker/abc\n0::/\n"
@@ -52,20 +50,6 @@ def test_control_groups_are_kept_to(tmp_path: Path, groups: str, files: dict[str
 
 def test_a_machine_without_control_groups_has_its_processors(tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == PLENTY
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
-def test_affinity_is_kept_to(tmp_path: Path) -> None:
-    first = min(os.sched_getaffinity(0))
-    code = (
-        f"import os; os.sched_setaffinity(0, {{{first}}}); "
-        "from shared.settings import settings; print(settings().threads)"
-    )
-    kept = {name: value for name, value in os.environ.items() if name != "THREADS"}
-
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
-
-    assert told.stdout == "1\n"
 
 
 def test_the_setting_goes_before_what_the_machine_has(make_settings: SettingsMaker) -> None:
