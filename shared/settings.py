@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
+from shared.cores import usable_cores
+
 N = TypeVar("N", int, float)
 T = TypeVar("T")
 Given = Mapping[str, object]  # the settings that were read before
@@ -30,6 +32,8 @@ class Rate(NamedTuple):
 
 # kd1unb4b3q4t58fwlpcbzcbnm76a8fp is the public client that accepts both cursor and offset paging of the chat.
 PUBLIC_TWITCH_CLIENT_ID = "kd1unb4b3q4t58fwlpcbzcbnm76a8fp"
+MIN_KEY_LENGTH = 16
+SECRET_FILE_BYTES = 65_536
 _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MAX_WEBHOOK_SECRETS = 2
 
@@ -45,25 +49,29 @@ def _rate(text: str) -> Rate:
     return Rate(int(match[1]), _PERIODS_S[match[2]], text)
 
 
-def _pairs(separator: str) -> Callable[[str], dict[str, str]]:
-    def parse(text: str) -> dict[str, str]:
-        pairs = {}
-        for part in _split(text):
-            name, found, value = part.partition(separator)
-            if not (found and name and value):
-                raise ValueError(f"needs pairs of the form name{separator}value, separated by commas")
-            pairs[name.strip()] = value.strip()
-        return pairs
-
-    return parse
+def _api_keys(text: str) -> dict[str, tuple[str, ...]]:
+    """Each name with its keys; it has several while a new one takes the place of an old one."""
+    found: dict[str, list[str]] = {}
+    owners: dict[str, str] = {}
+    for part in _split(text):
+        name, _, key = (piece.strip() for piece in part.partition(":"))
+        if not (name and key):
+            raise ValueError("needs pairs of the form name:key, separated by commas")
+        if len(key) < MIN_KEY_LENGTH or not key.isprintable():
+            raise ValueError(f"has a key of {name} with fewer than {MIN_KEY_LENGTH} characters, or unprintable ones")
+        if owners.setdefault(key, name) != name:
+            raise ValueError("gives two names the same key")
+        found.setdefault(name, []).append(key)
+    return {name: tuple(keys) for name, keys in found.items()}
 
 
 def _host_map(text: str) -> dict[str, str]:
-    pairs = _pairs("=")(text)
-    for host, base in pairs.items():
-        _http_url(base)
-        if not re.fullmatch(r"[a-z0-9.*-]+", host):
-            raise ValueError("needs host=base-url pairs, hosts in lower case")
+    pairs = {}
+    for part in _split(text):
+        host, _, base = (piece.strip() for piece in part.partition("="))
+        if not re.fullmatch(r"[a-z0-9.*-]+", host) or not base:
+            raise ValueError("needs pairs of the form host=base-url, hosts in lower case, separated by commas")
+        pairs[host] = _http_url(base)
     return pairs
 
 
@@ -145,9 +153,9 @@ def _setting(parse: Callable[[str], object], default: object = None, *, secret: 
     """One variable; its name is the field's, in upper case.
 
     parse: its text to its value, raises ValueError with what is wrong.  default: without the variable, or what makes it
-    from the settings above it.  secret: never shown.
+    from the settings above it.  secret: never shown, and read from the file that NAME_FILE names where that is set.
     """
-    return field(repr=not secret, metadata={"parse": parse, "default": default})
+    return field(repr=not secret, metadata={"parse": parse, "default": default, "secret": secret})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +178,7 @@ class Settings:
     media_hosts: frozenset[str] = _setting(_hosts, frozenset())
     twitch_client_id: str = _setting(str, PUBLIC_TWITCH_CLIENT_ID)
     twitch_host_map: dict[str, str] = _setting(_host_map, {})
-    api_keys: dict[str, str] = _setting(_pairs(":"), {}, secret=True)
+    api_keys: dict[str, tuple[str, ...]] = _setting(_api_keys, {}, secret=True)
     cors_origins: tuple[str, ...] = _setting(_split, ())
     rate_limit_submit: Rate = _setting(_rate, _rate("30/minute"))
     rate_limit_read: Rate = _setting(_rate, _rate("600/minute"))
@@ -184,6 +192,8 @@ class Settings:
     max_streams: int = _setting(_number(int, 1, 1_000_000), 20_000)
     job_retention_days: float = _setting(_number(float, 0.0001, 36500), 30.0)
     cancelled_keep_minutes: float = _setting(_number(float, 0, 525_600), 60.0)
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
+    threads: int = _setting(_number(int, 1, 256), lambda _given: usable_cores())
     segments_at_once: int = _setting(_number(int, 1, 16), 16)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)
 
@@ -193,6 +203,13 @@ class Settings:
         if self.transcriber != "auto":
             return self.transcriber
         return "deepgram" if self.deepgram_api_key else "whisper"
+
+    def secret_texts(self) -> tuple[str, ...]:
+        """What must not be shown: keys and secrets, and the password of Redis."""
+        password = urlsplit(self.redis_url or "").password
+        keys = (key for keys in self.api_keys.values() for key in keys)
+        found = (password, self.deepgram_api_key, self.convex_deploy_key, *(self.webhook_secret or ()), *keys)
+        return tuple(text for text in found if text)
 
 
 def is_loopback(host: str) -> bool:
@@ -214,14 +231,39 @@ def read_settings(env: Env | None = None) -> Settings:
     return settings
 
 
-def _read(env: Env, name: str, given: Given, *, parse: Callable[[str], object], default: object) -> object:
-    text = env.str(name, "").strip()
+def _read(
+    env: Env, name: str, given: Given, *, parse: Callable[[str], object], default: object, secret: bool
+) -> object:
+    text = read_secret(env, name) if secret else env.str(name, "").strip()
     if not text:
         return default(given) if callable(default) else default
     try:
         return parse(text)
     except ValueError as error:
         raise SettingsError(f"{name} {error}") from None
+
+
+def read_secret(env: Env, name: str) -> str:
+    """The value of `NAME`, or what stands in the file that `NAME_FILE` names, without white space around it; else "".
+
+    Raises SettingsError when both are set, and when the file can't be read as text.
+    """
+    text = env.str(name, "").strip()
+    file = env.str(f"{name}_FILE", "").strip()
+    if not file:
+        return text
+    if text:
+        raise SettingsError(f"{name} and {name}_FILE are both set: choose one")
+    try:
+        with Path(file).open("rb") as opened:
+            read = opened.read(SECRET_FILE_BYTES + 1)
+        if len(read) > SECRET_FILE_BYTES:
+            raise SettingsError(f"{name}_FILE is longer than {SECRET_FILE_BYTES} bytes")
+        return read.decode().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}_FILE is not UTF-8 text") from None
 
 
 def _check_together(settings: Settings) -> None:
@@ -231,8 +273,6 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("TRANSCRIBER is deepgram but DEEPGRAM_API_KEY is empty")
     if bool(settings.convex_url) != bool(settings.convex_deploy_key):
         raise SettingsError("CONVEX_URL and CONVEX_DEPLOY_KEY go together: set both or none")
-    if len(set(settings.api_keys.values())) != len(settings.api_keys):
-        raise SettingsError("API_KEYS gives two names the same key")
 
 
 def _environment() -> Env:

@@ -139,5 +139,6 @@ def _cut_one(job: Job, part: Part, highlight: Highlight, *, clip: Path, picture:
         sound=part.sound,
         vertical=job.options.clips == "vertical",
         ffmpeg=ffmpeg_path(),
+        threads=settings().threads,
     )
-    thumbnail(clip, into=picture, ffmpeg=ffmpeg_path())
+    thumbnail(clip, into=picture, ffmpeg=ffmpeg_path(), threads=settings().threads)

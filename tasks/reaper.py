@@ -12,6 +12,7 @@ from shared.errors import JobNotFound, WorkerLost
 from shared.jobs import Job, Refused, utc_now
 from shared.log import logger
 from shared.redis import keys, locks
+from shared.redis.counters import Counted, Counters
 from shared.redis.store import LEASE_MS, JobStore
 from shared.stages import STAGE_BY_NAME
 from tasks import pipeline
@@ -63,6 +64,7 @@ def _take_from_the_dead(store: JobStore, job: Job) -> None:
         return  # it was finished or taken in this moment
     if change is jobs.lose:
         store.count_retry(str(job.stage), WorkerLost.code)
+        Counters(store.redis).add(Counted.WORKER_DEATHS, str(job.stage))
     log.warning("stage_lost", job_id=job.job_id, stage=job.stage, holder=job.holder, deaths=freed.deaths)
     if not freed.is_terminal:
         pipeline.send(freed)

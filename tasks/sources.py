@@ -48,6 +48,7 @@ def _local(job: Job, config: Settings) -> Source:
             max_hours=config.max_video_hours,
             audio_track=_audio_track(job),
             known=job.video.parts if job.video else (),
+            threads=config.threads,
         )
     return LocalSource(
         job.source["ref"],

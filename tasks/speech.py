@@ -1,6 +1,5 @@
 """Which transcriber a job gets."""
 
-import os
 from functools import partial
 
 from shared.errors import InvalidRequest
@@ -42,7 +41,7 @@ def is_named(job: Job) -> bool:
 
 
 def _whisper(config: Settings) -> Transcriber:
-    return WhisperTranscriber(config.whisper_model, threads=os.cpu_count() or 1)
+    return WhisperTranscriber(config.whisper_model, threads=config.threads)
 
 
 def _deepgram(job: Job, config: Settings, api_key: str) -> Transcriber:

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
@@ -19,7 +20,9 @@ from shared.jobs import Job, LeaseLost, Refused, StageDone, StageHeld, utc_now
 from shared.log import logger
 from shared.net.edges import classify
 from shared.net.retry import UNTIL_BACK, call_with_retry
+from shared.net.traffic import received_bytes
 from shared.progress import Progress
+from shared.redis.counters import Counted, Counters
 from shared.redis.stage_timings import StageTimings
 from shared.redis.store import JobStore
 from shared.settings import settings
@@ -63,7 +66,9 @@ def stage(name: str, *, limits: Limits) -> Callable[[Work], Task]:
 
     def decorate(work: Work) -> Task:
         def run(task: Task, job_id: str, _stage: str, attempt: int) -> None:
-            with structlog.contextvars.bound_contextvars(job_id=job_id, stage=name, attempt=attempt, token=None):
+            with structlog.contextvars.bound_contextvars(
+                job_id=job_id, stage=name, attempt=attempt, token=None, owner=None
+            ):
                 try:
                     _Run(task, STAGE_BY_NAME[name], work, limits).execute(job_id, attempt)
                 finally:
@@ -95,12 +100,13 @@ class _Run:
         self.task, self.stage, self.work, self.limits = task, stage, work, limits
         self.store: JobStore = job_store()
         self.timings = StageTimings(self.store.redis)
+        self.counters = Counters(self.store.redis)
 
     def execute(self, job_id: str, attempt: int) -> None:
         job = self._claim(job_id, attempt)
         if job is None:
             return
-        structlog.contextvars.bind_contextvars(token=job.token)
+        structlog.contextvars.bind_contextvars(token=job.token, owner=job.owner)
         log.info("stage_started", holder=job.holder)
         start_if_due(settings(), self.store)
         try:
@@ -130,7 +136,7 @@ class _Run:
 
     def _attend(self, job: Job, workspace: Workspace, keeper: LeaseKeeper) -> None:
         """Do the work and write down how it ended. Raises Ignore or Retry unless the chain goes on."""
-        began = time.monotonic()
+        began, received = time.monotonic(), received_bytes()
         try:
             with keeping(keeper):
                 outcome = workspace.finished()
@@ -150,6 +156,8 @@ class _Run:
             raise
         except Exception as error:  # noqa: BLE001 -- the stage boundary: everything unforeseen is classified here
             self._failed(job, workspace, error)
+        finally:
+            self.counters.add(Counted.FETCHED_BYTES, self.stage.name, by=received_bytes() - received)
 
     def _claim(self, job_id: str, attempt: int) -> Job | None:
         """The job with this stage ours; None when the stage is done and the chain should go on."""
@@ -176,6 +184,7 @@ class _Run:
         if job.holder is not None and _is_gone(job.holder):
             lost = self.store.change(job_id, partial(jobs.lose, token=job.token, now=utc_now()), lease="drop")
             self.store.count_retry(self.stage.name, WorkerLost.code)
+            self.counters.add(Counted.WORKER_DEATHS, self.stage.name)
             log.warning("stage_lost", holder=job.holder, deaths=lost.deaths)
 
     def _finish(self, job: Job, outcome: Outcome, seconds: float) -> None:
@@ -190,12 +199,13 @@ class _Run:
         )
         done = self._write(job.job_id, transition, lease="drop")
         self.timings.remember(self.stage, done, seconds)
+        self.counters.stage_took(self.stage.name, seconds)
         log.info("stage_finished", seconds=round(seconds, 3))
 
     def _stopped(self, job: Job, workspace: Workspace, reason: Exception) -> NoReturn:
         if isinstance(reason, KlipError) and not isinstance(reason, JobNotFound):
             self._failed(job, workspace, reason)
-        log.info("stage_stopped", reason=str(reason))
+        self._note_the_loss(job, reason)
         workspace.remove()
         self.store.release(job.job_id, job.token)
         raise Ignore
@@ -235,8 +245,15 @@ class _Run:
         try:
             return self._write(job.job_id, transition, lease="drop")
         except (LeaseLost, JobNotFound) as lost:
-            log.info("stage_stopped", reason=str(lost))
+            self._note_the_loss(job, lost)
             return None
+
+    def _note_the_loss(self, job: Job, reason: Exception) -> None:
+        """The stage is no longer ours; unless the job was cancelled or removed, because we were taken for dead."""
+        log.info("stage_stopped", reason=str(reason))
+        with suppress(JobNotFound, DatabaseError):
+            if not self.store.get(job.job_id).is_terminal:
+                self.counters.add(Counted.LEASE_LOSSES, self.stage.name)
 
     def _write(self, job_id: str, transition: Callable[[Job], Job], *, lease: str) -> Job:
         """Change the job, however long Redis is away or full: what was done must not be lost over that."""

@@ -4,11 +4,13 @@ from shared.errors import KlipError, UnsupportedLanguage
 from shared.files import AUDIO
 from shared.jobs import Job
 from shared.progress import Progress
+from shared.redis.counters import Counted, Counters
 from tasks.checkpoints import Checkpoints
 from tasks.speech import is_named, transcriber_of
 from tasks.stage import Limits, stage
 from tasks.workspace import Outcome, Workspace
-from workers.transcription.transcript import write_files
+from workers.app import job_store
+from workers.transcription.transcript import Transcript, write_files
 
 
 @stage("transcribe", limits=Limits(stall_s=600, base_s=900, per_hour_s=3600))
@@ -36,5 +38,12 @@ def transcribe(job: Job, work: Workspace, report: Progress) -> Outcome:
         pieces.keep()
         raise
     pieces.remove()
+    _count(transcript)
     files = write_files(transcript, work.folder)
     return Outcome(files=files, warnings=transcript.warnings, notes=transcript.summary())
+
+
+def _count(transcript: Transcript) -> None:
+    counters = Counters(job_store().redis)
+    counters.add(Counted.TRANSCRIBED_SECONDS, transcript.provider, by=transcript.duration_seconds)
+    counters.add(Counted.TRANSCRIPTION_DOLLARS, transcript.provider, by=transcript.cost_estimate_usd or 0.0)

@@ -27,7 +27,7 @@ def make_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsMa
 
     def make(**variables: str) -> Settings:
         for name in list(os.environ):
-            if name in _SETTING_NAMES:
+            if name.removesuffix("_FILE") in _SETTING_NAMES:
                 monkeypatch.delenv(name)
         for name, value in {"DATA_DIR": str(tmp_path / "data"), **variables}.items():
             monkeypatch.setenv(name, value)

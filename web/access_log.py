@@ -9,6 +9,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from shared.log import configure_logging, logger
+from shared.settings import settings
 
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 access_log = logger("klipstream.access")
@@ -26,7 +27,7 @@ class StructuredLogger(Logger):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's own messages and the access log in the form of all our logs."""
 
     def setup(self, cfg: Config) -> None:
-        configure_logging()
+        configure_logging(settings())
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower())

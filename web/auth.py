@@ -1,8 +1,6 @@
 """Who asks: the name of an API key, or nobody in particular when no keys are set."""
 
-import hmac
-from collections.abc import Mapping
-
+import structlog
 from flask import Flask, g, request
 
 from shared.errors import JobNotFound, Unauthorized
@@ -10,6 +8,7 @@ from shared.jobs import Job
 from shared.redis.store import Seen
 from web import job_token
 from web.dependencies import dependencies
+from web.key_ring import KeyRing
 
 # A browser's EventSource, <video>, <img> and links can't send headers, so these addresses take a token of the job as a
 # parameter; the first two also the key itself.
@@ -33,35 +32,30 @@ def owner_of_request() -> str | None:
 
     Raises DatabaseError when a token can't be read.
     """
-    keys = dependencies().config.api_keys
-    if not keys:
+    ring = dependencies().keys
+    if not ring.names:
         return ""
     if "asked_by" not in g:
-        g.asked_by = _owner_of_key(keys) or _owner_of_token(keys)
+        g.asked_by = ring.owner_of(key_of_request() or "") or _owner_of_token(ring)
     found: str | None = g.asked_by
     return found
 
 
-def _owner_of_token(keys: Mapping[str, object]) -> str | None:
+def _owner_of_token(ring: KeyRing) -> str | None:
     """Whose token came with a request for the job that it is for; None where the owner has no key any more."""
     token = request.args.get(TOKEN_PARAMETER)
     if not token or request.endpoint not in TOKEN_ENDPOINTS or "Authorization" in request.headers:
         return None
     grant = job_token.read(dependencies().redis, token)
-    is_good = grant is not None and grant.owner in keys and grant.job_id == (request.view_args or {}).get("job_id")
+    is_good = (
+        grant is not None and grant.owner in ring.names and grant.job_id == (request.view_args or {}).get("job_id")
+    )
     return grant.owner if grant is not None and is_good else None
-
-
-def _owner_of_key(keys: Mapping[str, str]) -> str | None:
-    given = (key_of_request() or "").encode()
-    # Every key is compared, in constant time, so that nothing can be learnt from how long it took.
-    matches = [name for name, key in keys.items() if hmac.compare_digest(given, key.encode())]
-    return matches[0] if matches else None
 
 
 def is_api_call() -> bool:
     """Whether the request needs a key, where keys are set."""
-    return request.path.startswith("/api/") and request.method != "OPTIONS"
+    return request.path.startswith(("/api/", "/metrics")) and request.method != "OPTIONS"
 
 
 def check_key() -> None:
@@ -71,6 +65,7 @@ def check_key() -> None:
         if owner is None:
             raise Unauthorized
         g.owner = owner
+        structlog.contextvars.bind_contextvars(owner=owner)
 
 
 def owner() -> str:

@@ -17,6 +17,7 @@ from shared.redis.connection import WEB_RETRIES, connect
 from shared.redis.store import JobStore
 from shared.settings import Settings, SettingsError
 from web.hub import Hub
+from web.key_ring import KeyRing
 
 EXTENSION = "klipstream"
 FILES_FOR_REQUESTS = 512
@@ -27,6 +28,10 @@ class Dependencies:
 
     def __init__(self, config: Settings) -> None:
         self.config = config
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        return KeyRing(self.config.api_keys)
 
     @cached_property
     def redis(self) -> Redis:

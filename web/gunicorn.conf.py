@@ -2,8 +2,10 @@
 
 import resource
 import sys
+from typing import Protocol
 
 from shared.settings import SettingsError, settings
+from web import metrics_folder
 from web.access_log import StructuredLogger
 
 FILES = 65_536  # or more where MAX_STREAMS needs it
@@ -25,7 +27,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (max(_files, _wanted), _most_files))
 worker_class = "web.worker.StreamWorker"
 
 # One process is enough for thousands of streams. gunicorn takes another number of them from WEB_CONCURRENCY: they share
-# Redis and the rate limits, nothing else.
+# Redis, the rate limits and, through this folder, their counts for /metrics.
+metrics_folder.prepare(_config.data_dir / "run")
 worker_connections = 10_000  # requests; streams have MAX_STREAMS
 backlog = 2048
 
@@ -44,3 +47,21 @@ accesslog = "-"
 
 # supervisord and signals control the server; a socket would be written outside DATA_DIR.
 control_socket_disable = True
+
+
+class _Worker(Protocol):
+    """What is read of gunicorn's worker."""
+
+    pid: int
+
+
+def child_exit(_server: object, worker: _Worker) -> None:
+    """A process that ended has no streams any more; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead  # after the folder was set
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(_server: object) -> None:
+    """The server has ended."""
+    metrics_folder.remove()

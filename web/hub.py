@@ -24,6 +24,7 @@ from web.access_log import log_request
 from web.alarms import Alarms
 from web.event_history import to_catch_up
 from web.event_text import EncodedEvent, encoded
+from web.process_metrics import STREAMS
 from web.watcher import COMMENT_EVERY_S, Caller, Watcher
 
 READERS = 8  # jobs whose history is read at once after an outage
@@ -95,6 +96,7 @@ class Hub:
             channel = self._channel(job_id)
             channel.watchers.add(watcher)
             self._count += 1
+            STREAMS.inc()
             if not self._heard.wait_for(lambda: channel.is_heard, SUBSCRIBED_WITHIN_S):
                 self.leave(watcher)
                 raise DatabaseError("The job database can't be listened to.")
@@ -127,6 +129,7 @@ class Hub:
                 return
             channel.watchers.discard(watcher)
             self._count -= 1
+            STREAMS.dec()
             if not channel.watchers:
                 del self._channels[watcher.job_id]
                 self._say("unsubscribe", watcher.job_id)

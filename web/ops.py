@@ -1,9 +1,7 @@
 """What operators and scalers look at: health, readiness, queues, reliability, the error catalogue."""
 
-import shutil
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 import redis
 from flask import Response, jsonify
@@ -16,6 +14,7 @@ from shared.stages import QUEUES
 from web.blueprints import blueprint
 from web.calls import operation
 from web.dependencies import Dependencies, dependencies
+from web.disk import disk_usage
 from web.ops_answers import (
     ErrorListSchema,
     HealthSchema,
@@ -76,9 +75,7 @@ def _check_redis(client: redis.Redis) -> None:
 
 
 def _check_disk(config: Settings) -> None:
-    # DATA_DIR may not have been made yet; its disk is that of the nearest folder above.
-    folder = next(path for path in (config.data_dir, *config.data_dir.parents) if Path(path).exists())
-    free = shutil.disk_usage(folder).free
+    free = disk_usage(config.data_dir).free
     if free < MIN_FREE_BYTES:
         raise ServiceUnavailable(f"Only {free >> 20} MiB are free in DATA_DIR.")
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from shared.log import logger
 from web.event_text import COMMENT, ENDED, NO_EVENT, EncodedEvent
+from web.process_metrics import STREAMS_DROPPED
 
 COMMENT_EVERY_S = 15.0  # proxies cut streams that are idle for 30-60 s
 NOT_FASTER_THAN_S = 0.2
@@ -150,6 +151,7 @@ class Watcher:
 
     def drop(self, reason: str) -> None:
         log.info("stream_dropped", job_id=self.job_id, reason=reason)
+        STREAMS_DROPPED.inc()
         self.close()
 
     def close(self) -> None:

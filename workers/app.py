@@ -25,6 +25,7 @@ from shared.redis.store import JobStore
 from shared.settings import settings
 from shared.stages import DELIVERY_QUEUE, QUEUES, STAGES
 from workers.housekeeping import EVERY_AT_START_S, start_if_due
+from workers.threads import limit_threads
 
 # The celery program puts the working folder on the path to find this module, and takes it off again afterwards.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
@@ -76,6 +77,7 @@ class _Pool(Protocol):
 
 @signals.celeryd_init.connect
 def _import_the_tasks(options: _Given, **_: object) -> None:
+    limit_threads(settings().threads)
     asked = options.get("queues") or QUEUES
     modules = [module for queue in asked for module in TASK_MODULES.get(queue, ())]
     try:
@@ -116,7 +118,7 @@ def _task_in(record: logging.LogRecord) -> object:
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    configure_logging()
+    configure_logging(settings())
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).addFilter(_NotAboutSweeps())
 

@@ -24,6 +24,7 @@ from urllib3.response import HTTPResponse as Urllib3Response
 
 from shared.errors import ConnectionFailed, NetworkTimeout
 from shared.net.edges import classify
+from shared.net.traffic import note_received
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -131,6 +132,7 @@ class _TimedReader(RawIOBase):
         self._deadline.bound(self._connection, self._deadline.limits.silence_s)
         count = self._bytes.readinto(buffer)
         self._deadline.saw(count or 0)
+        note_received(count or 0)
         return count
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ Of the whole deployment:
     breaker-evidence:SERVICE  what its failures in a row are about, and when each counted last (ms)
     breaker-served:SERVICE    what was served lately, of calls that any job makes, by the time (ms)
     breaker-probe:SERVICE     held by the one call that tries whether the service is well again
+    counters                  what has happened so far, for the metrics, see `counters`
     transcribed:DAY           hours of sound sent to a paid service
     reaper:last, :grace, :outage  the reaper's clock
     reaper:version            of the sets that the reaper reads: written after every job was looked at once
@@ -71,6 +72,7 @@ MIRROR_DUE = PREFIX + "mirror:due"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 BREAKER = PREFIX + "breaker:"
 BREAKERS = PREFIX + "breakers"
+COUNTERS = PREFIX + "counters"
 REAPER_LAST = PREFIX + "reaper:last"
 REAPER_GRACE = PREFIX + "reaper:grace"
 REAPER_OUTAGE = PREFIX + "reaper:outage"

@@ -26,6 +26,7 @@ from shared.redis.admission import (
     standing_of,
 )
 from shared.redis.connection import redis_errors
+from shared.redis.counters import field_of_the_end
 from shared.redis.creation import create_call, made_or_found, message_of, too_many
 from shared.redis.lists import JobLists, indexes
 from shared.redis.script import Script
@@ -184,6 +185,7 @@ class JobStore:
             keys.CANCELLED,
             *outbox.tell_keys(new.job_id),
             *place_keys(old, new),
+            keys.COUNTERS,
             *joined,
             *left,
         ]
@@ -208,6 +210,7 @@ class JobStore:
             "cancelled" if new.status is JobStatus.CANCELLED else "",
             max_active if max_active is not None and old.is_terminal and not terminal else "",
             len(joined),
+            field_of_the_end(old, new),
         ]
         with redis_errors():
             return str(self._change(names, arguments))

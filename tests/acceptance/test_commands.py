@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from shared.settings import Settings
 from tests.acceptance.conftest import Api
@@ -79,6 +80,43 @@ def test_ctrl_c_ends_every_process_of_make_up_within_ten_seconds(tmp_path: Path)
     _, alive = psutil.wait_procs(family, timeout=max(0.0, STOPPED_WITHIN_S - (time.monotonic() - pressed)))
     assert alive == []
     assert len(family) >= 7
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "is_to_all"),
+    [
+        ("{python} -m flask --app web up", signal.SIGINT, False),
+        ("{python} -m flask --app web up", signal.SIGTERM, False),
+        # `setup` was made by who runs the tests.
+        ("make -o setup up", signal.SIGTERM, False),
+        ("make -o setup up", signal.SIGINT, True),
+    ],
+)
+def test_in_the_background_of_a_script_each_signal_ends_the_stack_cleanly(
+    tmp_path: Path, command: str, number: signal.Signals, is_to_all: bool
+) -> None:
+    log = tmp_path / "up.log"
+    # As a shell without job control starts what has a & behind it
+    script = ["sh", "-c", f"trap '' INT; exec {command.format(python=sys.executable)}"]
+    variables = environment(tmp_path / "data", PORT="0")
+    with log.open("wb") as output:
+        up = subprocess.Popen(script, env=variables, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
+    try:
+        wait_until(lambda: "ready at" in log.read_text(), seconds=120, every=0.2)
+        family = psutil.Process(up.pid).children(recursive=True)
+
+        (os.killpg if is_to_all else os.kill)(up.pid, number)
+        (os.killpg if is_to_all else os.kill)(up.pid, number)  # an impatient second time
+        up.wait(2 * STOPPED_WITHIN_S)
+    finally:
+        if up.poll() is None:
+            up.terminate()
+            up.wait(20)
+
+    _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN_S)
+    assert alive == []
+    assert len(family) >= 7
+    assert "klipstream: stopped" in log.read_text()
 
 
 def test_a_second_stack_in_the_same_folder_is_refused_with_one_line(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A Twitch VOD through the whole system; the stand-in speaks for Twitch."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -68,6 +69,25 @@ def test_a_vod_link_becomes_highlights_with_clips(api: Api, job: dict[str, Any],
         assert highlight["watch_url"].startswith(f"https://www.twitch.tv/videos/{VOD}?t=")
         with av.open(str(api.download(highlight["clip_url"], tmp_path))) as clip:
             assert {stream.type for stream in clip.streams} == {"video", "audio"}
+
+
+def test_what_was_fetched_and_heard_is_counted(api: Api, peer: TwitchPeer, job: dict[str, Any]) -> None:
+    def metric(name: str, **labels: str) -> float:
+        wanted = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+        found = re.search(rf"^{re.escape(f'{name}{{{wanted}}}')} (\S+)$", api.http.get("/metrics").text, re.MULTILINE)
+        assert found, (name, labels)
+        return float(found[1])
+
+    assert metric("klip_jobs_finished_total", status="completed", code="") >= 1
+    # Headers and playlists come on top of the sound
+    assert (
+        sent(peer, "audio_only")
+        < metric("klip_fetched_bytes_total", stage="download")
+        < 2 * sum(peer.stats()["bytes"].values())
+    )
+    assert metric("klip_fetched_bytes_total", stage="chat") > 10_000
+    assert metric("klip_transcribed_seconds_total", provider="whisper") >= SECONDS - 1
+    assert metric("klip_stage_seconds_count", stage="highlights") >= 1
 
 
 def test_exports_name_the_vods_file_and_how_to_fetch_it(api: Api, job: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import redis
 
@@ -78,6 +79,13 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/health", timeout=5).is_success
     except httpx.HTTPError:
         return False
+
+
+def master_of(web: Web) -> psutil.Process:
+    """gunicorn's first process."""
+    port = web.url.rpartition(":")[2]
+    (found,) = (child for child in psutil.Process().children() if child.environ().get("PORT") == port)
+    return found
 
 
 @contextmanager

@@ -78,8 +78,8 @@ def change(
         10,
         2_000,
     ]
-    arguments += ["status", event, "record", *LIMITS, "me", 0, "same", "", "", "", 0]
-    return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES], arguments))
+    arguments += ["status", event, "record", *LIMITS, "me", 0, "same", "", "", "", 0, "ends" if terminal else ""]
+    return str(Script(store.redis, "change")([*names, *OUTBOX, *PLACES, "counters"], arguments))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -143,6 +143,7 @@ def test_change_to_the_end_leaves_the_active_ones_and_back_returns(store: JobSto
     assert change(store, old_seq=1, seq=2, lease="drop", terminal="terminal", event="msg_1") == "ok"
     assert not store.redis.exists("lease", "active", "active:me", "running")
     assert store.redis.zscore("finished", "a") == 2_000
+    assert store.redis.hgetall("counters") == {"ends": "1"}
     assert store.redis.hgetall("webhooks") == {"msg_1": "record"}
     assert store.redis.zrange("webhooks:due", 0, -1) == ["a/msg_1"]
     # Two states are kept, the newest.

@@ -21,6 +21,7 @@ from shared.jobs import Job, moved, utc_now
 from shared.records import Video
 from shared.redis import keys
 from shared.redis.connection import connect
+from shared.redis.counters import Counted, Counters, stage_seconds
 from shared.redis.store import JobStore
 from shared.settings import read_settings
 from shared.stages import QUEUES, STAGES, JobStatus
@@ -119,6 +120,10 @@ def manifest_of(data_dir: Path, job_id: str) -> str:
     return manifest.read_text() if manifest.exists() else ""
 
 
+def counted(store: JobStore, what: Counted, stage: str) -> float:
+    return Counters(store.redis).read().get(what, {}).get((stage,), 0)
+
+
 def end(store: JobStore, job_id: str, *, seconds: float = 40) -> Job:
     wait_until(lambda: store.get(job_id).is_terminal, seconds=seconds, every=0.1)
     return store.get(job_id)
@@ -136,6 +141,9 @@ def test_a_job_passes_every_stage_once_and_keeps_its_files(
     assert set(manifest["files"]) == {f"{stage.name}.txt" for stage in STAGES}
     assert job.warnings == tuple(f"{stage.name} was scripted" for stage in STAGES)
     wait_until(lambda: not (data_dir / "work" / job.job_id).exists())
+    measured = stage_seconds(Counters(store.redis).read())
+    assert {name: sum(found.counts) for name, found in measured.items()} == {stage.name: 1 for stage in STAGES}
+    assert all(found.sum_s > 0 for found in measured.values())
 
 
 @pytest.mark.usefixtures("pools")
@@ -181,9 +189,11 @@ def test_a_bug_is_told_without_its_insides(store: JobStore, environment: dict[st
 
 @pytest.mark.usefixtures("pools")
 def test_a_stage_whose_process_dies_runs_again_elsewhere(store: JobStore, environment: dict[str, str]) -> None:
+    deaths = counted(store, Counted.WORKER_DEATHS, "transcribe")
     job = end(store, submit(store, environment, transcribe=["die"]))
 
     assert job.status is JobStatus.COMPLETED
+    assert counted(store, Counted.WORKER_DEATHS, "transcribe") == deaths + 1
     assert runs(store, job.job_id, "transcribe") == 2
     assert runs(store, job.job_id, "analyze") == 1
 
@@ -256,6 +266,7 @@ def test_a_cancelled_job_stops_its_work_within_seconds_and_keeps_what_it_finishe
 
     wait_until(lambda: not (data_dir / "work" / job_id).exists(), seconds=5)
     assert store.get(job_id).status is JobStatus.CANCELLED
+    assert counted(store, Counted.LEASE_LOSSES, "transcribe") == 0
     assert runs(store, job_id, "analyze") == 0
     assert '"download.txt"' in manifest_of(data_dir, job_id)
 
@@ -274,6 +285,20 @@ def test_the_files_of_a_job_removed_while_its_worker_stops_go_once_it_has(
 
     wait_until(lambda: not (data_dir / "artifacts" / job_id).exists(), seconds=20)
     wait_until(lambda: not (data_dir / "work" / job_id).exists(), seconds=5)
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_stage_taken_from_a_process_that_works_is_counted(store: JobStore, environment: dict[str, str]) -> None:
+    losses = counted(store, Counted.LEASE_LOSSES, "analyze")
+    job_id = submit(store, environment, analyze=["work"])
+    wait_until(lambda: store.get(job_id).stage_progress.get("analyze", 0) > 0, seconds=20)
+
+    # As the reaper does with one that was not heard of
+    token = store.get(job_id).token
+    store.change(job_id, partial(jobs.lose, token=token, now=utc_now()), lease="drop")
+
+    assert end(store, job_id).status is JobStatus.COMPLETED
+    assert counted(store, Counted.LEASE_LOSSES, "analyze") == losses + 1
 
 
 @pytest.mark.usefixtures("pools")

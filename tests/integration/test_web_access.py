@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,14 +16,14 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from shared.redis.keys import TOKEN_SECRET
 from shared.settings import Settings, read_settings
-from tests.conftest import SettingsMaker, running_valkey
+from tests.conftest import SettingsMaker, running_valkey, wait_until
 from tests.described import Description
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.ended_jobs import complete, keep
 from web import create_app
 from web.job_token import LIFE_S
 
-KEYS = "ann:key-of-ann,bob:key-of-bob"
+KEYS = "ann:key-of-ann-is-long,bob:key-of-bob-is-long"
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +36,13 @@ def keyed_server(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> I
 @pytest.fixture
 def ann(keyed_server: tuple[str, Path], valkey_url: str) -> Iterator[Web]:
     url, data_dir = keyed_server
-    with used(url, valkey_url, data_dir, key="key-of-ann") as found:
+    with used(url, valkey_url, data_dir, key="key-of-ann-is-long") as found:
         yield found
 
 
 @pytest.fixture
 def bob(ann: Web) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=ann.url, headers={"Authorization": "Bearer key-of-bob"}) as client:
+    with httpx.Client(base_url=ann.url, headers={"Authorization": "Bearer key-of-bob-is-long"}) as client:
         yield client
 
 
@@ -72,10 +73,10 @@ def test_a_retry_counts_as_an_unfinished_job(tmp_path: Path, valkey_url: str) ->
         {},
         {"Authorization": "Bearer wrong"},
         {"Authorization": "Bearer"},
-        {"Authorization": "key-of-ann"},
-        {"Authorization": "Basic key-of-ann"},
-        {"Authorization": "Bearer key-of-ann,key-of-bob"},
-        {"X-API-Key": "key-of-ann"},
+        {"Authorization": "key-of-ann-is-long"},
+        {"Authorization": "Basic key-of-ann-is-long"},
+        {"Authorization": "Bearer key-of-ann-is-long,key-of-bob-is-long"},
+        {"X-API-Key": "key-of-ann-is-long"},
     ],
 )
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/errors", "/api/v1/analysis/x/stream", "/api/v1/queues"])
@@ -86,7 +87,64 @@ def test_without_a_right_key_no_call_is_answered(ann: Web, headers: dict[str, st
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", ["/health", "/", "/docs", "/openapi.json", "/console", "/docs/errors", "/metrics"])
+@pytest.mark.parametrize("path", ["/metrics", "/api/v1/queues", "/api/v1/reliability"])
+def test_what_operators_look_at_needs_a_key_too(ann: Web, path: str) -> None:
+    refused = httpx.get(ann.url + path)
+
+    assert (refused.status_code, refused.json()["code"]) == (401, "UNAUTHORIZED")
+    assert ann.http.get(path).status_code == 200
+
+
+def test_old_and_new_keys_work_until_the_file_says_otherwise(tmp_path: Path, valkey_url: str) -> None:
+    keys = tmp_path / "api_keys"
+    old, new, bobs = (f"key-of-{name}-is-long" for name in ("ann-the-old", "ann-the-new", "bob"))
+
+    def write(text: str) -> None:
+        """As a secret's mount is changed: another file takes the place."""
+        (tmp_path / "next").write_text(text)
+        (tmp_path / "next").replace(keys)
+
+    def answers(key: str) -> int:
+        return httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": f"Bearer {key}"}, timeout=30).status_code
+
+    def are(*wanted: int) -> bool:
+        return tuple(map(answers, (old, new, bobs))) == wanted
+
+    def both_know(*wanted: int, reads: int, event: str = "api_keys_read") -> bool:
+        """Whether each of the two processes has read the file so often, and answers accordingly."""
+        return are(*wanted) and log.read_text().count(f'"{event}"') >= 2 * reads
+
+    log = tmp_path / "data" / "web.log"
+    write(f"ann:{old},bob:{bobs}")
+    settings = {"LOCAL_MEDIA_DIR": str(tmp_path), "API_KEYS_FILE": str(keys), "WEB_CONCURRENCY": "2"}
+    with running_web(tmp_path / "data", valkey_url, **settings) as url:
+        assert are(200, 401, 200)
+        with used(url, valkey_url, tmp_path / "data", key=old) as web:
+            job_id = web.submit()
+
+        # Both work while clients change over, and own the same jobs
+        write(f"ann:{new},ann:{old},bob:{bobs}")
+        wait_until(lambda: both_know(200, 200, 200, reads=1), seconds=150)
+        seen = httpx.get(f"{url}/api/v1/analysis/{job_id}", headers={"Authorization": f"Bearer {new}"}, timeout=30)
+        assert seen.status_code == 200
+
+        # Then the old one goes
+        write(f"ann:{new},bob:{bobs}")
+        wait_until(lambda: both_know(401, 200, 200, reads=2), seconds=150)
+
+        # What can't be used changes nothing, and is said without the keys
+        for number, slip in enumerate((f"ann:{new},bob:short", "", "ann"), start=1):
+            write(slip)
+            told = partial(both_know, 401, 200, 200, reads=number, event="api_keys_not_read")
+            wait_until(told, seconds=150)
+        keys.unlink()
+        assert are(401, 200, 200)
+    said = log.read_text()
+    assert "fewer than 16 characters" in said
+    assert [key for key in (old, new, bobs, "short") if key in said] == []
+
+
+@pytest.mark.parametrize("path", ["/health", "/", "/docs", "/openapi.json", "/console", "/docs/errors"])
 def test_what_is_not_the_api_needs_no_key(ann: Web, path: str) -> None:
     assert httpx.get(ann.url + path).status_code == 200
 
@@ -150,11 +208,11 @@ def test_each_key_has_its_own_jobs_and_idempotency_keys(ann: Web, bob: httpx.Cli
 
 def test_streams_and_files_take_the_key_as_a_parameter_and_nothing_else_does(ann: Web) -> None:
     job = f"{ann.url}/api/v1/analysis/{ann.submit()}"
-    key = {"access_token": "key-of-ann"}
+    key = {"access_token": "key-of-ann-is-long"}
 
     assert httpx.head(f"{job}/stream", params=key).status_code == 200
     assert httpx.get(f"{job}/files/manifest.json", params=key).status_code == 200
-    assert httpx.get(f"{job}/stream", params={"access_token": "key-of-bob"}).status_code == 404
+    assert httpx.get(f"{job}/stream", params={"access_token": "key-of-bob-is-long"}).status_code == 404
     assert [httpx.get(job + part, params=key).status_code for part in ("", "/status", "/results")] == [401] * 3
 
 
@@ -236,7 +294,7 @@ def test_a_token_is_good_at_every_web_process_and_only_while_its_owner_has_a_key
 
     with running_web(keyed_server[1], valkey_url, API_KEYS=KEYS) as url:
         assert httpx.get(url + path, params=token).status_code == 200
-    with running_web(keyed_server[1], valkey_url, API_KEYS="bob:key-of-bob") as url:
+    with running_web(keyed_server[1], valkey_url, API_KEYS="bob:key-of-bob-is-long") as url:
         assert httpx.get(url + path, params=token).status_code == 401
 
 
@@ -250,12 +308,12 @@ def test_the_token_of_a_removed_job_finds_nothing(ann: Web) -> None:
 
 
 def test_keys_never_reach_the_log(ann: Web, keyed_server: tuple[str, Path]) -> None:
-    httpx.get(f"{ann.url}/api/v1/analysis/x/stream", params={"access_token": "key-of-ann"})
+    httpx.get(f"{ann.url}/api/v1/analysis/x/stream", params={"access_token": "key-of-ann-is-long"})
     httpx.get(f"{ann.url}/api/v1/jobs", headers={"X-Request-ID": "the-last-one"})
 
     log = (keyed_server[1] / "web.log").read_text()
     assert "the-last-one" in log
-    assert "key-of-ann" not in log
+    assert "key-of-ann-is-long" not in log
 
 
 def test_without_keys_only_loopback_is_served(tmp_path: Path) -> None:
@@ -315,8 +373,12 @@ def test_limits_are_per_key_and_shared_by_all_processes(
     def ask(client: FlaskClient, key: str) -> int:
         return client.get("/api/v1/errors", headers={"Authorization": f"Bearer {key}"}).status_code
 
-    assert [ask(one, "key-of-ann"), ask(other, "key-of-ann"), ask(one, "key-of-ann")] == [200, 200, 429]
-    assert [ask(one, "key-of-bob"), ask(one, "guess-1"), ask(one, "guess-2"), ask(one, "guess-3")] == [
+    assert [ask(one, "key-of-ann-is-long"), ask(other, "key-of-ann-is-long"), ask(one, "key-of-ann-is-long")] == [
+        200,
+        200,
+        429,
+    ]
+    assert [ask(one, "key-of-bob-is-long"), ask(one, "guess-1"), ask(one, "guess-2"), ask(one, "guess-3")] == [
         200,
         401,
         401,

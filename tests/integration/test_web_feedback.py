@@ -297,10 +297,10 @@ def test_a_job_that_is_unknown_or_has_not_completed_can_not_be_judged(web: Web) 
 @pytest.fixture
 def ann(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator[Web]:
     data_dir = tmp_path_factory.mktemp("keyed")
-    keys = "ann:key-of-ann,bob:key-of-bob"
+    keys = "ann:key-of-ann-is-long,bob:key-of-bob-is-long"
     with (
         running_web(data_dir, valkey_url, LOCAL_MEDIA_DIR=str(data_dir), API_KEYS=keys) as url,
-        used(url, valkey_url, data_dir, key="key-of-ann") as found,
+        used(url, valkey_url, data_dir, key="key-of-ann-is-long") as found,
     ):
         yield found
 
@@ -311,7 +311,7 @@ def test_another_owners_job_is_not_found_and_verdicts_are_each_owners_own(ann: W
     foreign = ann.http.patch(
         f"/api/v1/analysis/{job_id}/highlights/1",
         json={"verdict": "bad"},
-        headers={"Authorization": "Bearer key-of-bob"},
+        headers={"Authorization": "Bearer key-of-bob-is-long"},
     )
     own = patch(ann, job_id, verdict="good")
 

@@ -116,12 +116,16 @@ def test_answers_carry_security_headers(client: FlaskClient) -> None:
 
 
 def test_only_listed_origins_may_call_from_a_page(make_settings: SettingsMaker) -> None:
-    client = create_app(make_settings(CORS_ORIGINS="https://app.example", API_KEYS="a:secret")).test_client()
+    client = create_app(
+        make_settings(CORS_ORIGINS="https://app.example", API_KEYS="a:secret-key-of-a-is-long")
+    ).test_client()
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 
     allowed = client.options("/api/v1/analysis", headers={"Origin": "https://app.example", **preflight})
     refused = client.options("/api/v1/analysis", headers={"Origin": "https://evil.example", **preflight})
-    answer = client.get("/api/v1/errors", headers={"Origin": "https://app.example", "Authorization": "Bearer secret"})
+    answer = client.get(
+        "/api/v1/errors", headers={"Origin": "https://app.example", "Authorization": "Bearer secret-key-of-a-is-long"}
+    )
 
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"

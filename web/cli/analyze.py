@@ -59,7 +59,7 @@ def _file_name(text: str, config: Settings) -> str:
 def _connected(key: str | None) -> Iterator[Client]:
     config = settings()
     try:
-        key = key or next(iter(config.api_keys.values()), None)
+        key = key or next((keys[0] for keys in config.api_keys.values()), None)
         # Our own server: no proxy of the environment lies between.
         with Client(base_url(config), key=key, trust_env=False) as client:
             yield client

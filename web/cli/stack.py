@@ -162,6 +162,7 @@ class Stack:
             "PORT": str(port),
             "DATA_DIR": str(config.data_dir),
             "REDIS_URL": config.redis_url or choose_address(config),
+            "REDIS_URL_FILE": "",  # has been read
             "PYTHONUNBUFFERED": "1",
             # One heap for all threads: a download holds 10 MB less, and the interpreter's lock leaves nothing to share.
             "MALLOC_ARENA_MAX": "1",
@@ -216,12 +217,20 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Inside, TERM and HUP end the program as Ctrl-C does, so that contexts are left."""
+    """Inside, INT, TERM and HUP end the program once, so that contexts are left.
+
+    INT too where a script started it in its background, which has it ignored. A second signal changes nothing: what is
+    being stopped must not be left half stopped.
+    """
 
     def interrupt(_number: int, _frame: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:

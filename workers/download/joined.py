@@ -17,7 +17,7 @@ from workers.download.sources import ChatSummary, Part
 from workers.download.whole_file import part_of
 from workers.media.audio_track import Sound
 from workers.media.clip_filters import Shape
-from workers.media.clips import cut_clip
+from workers.media.clips import MOST_THREADS, cut_clip
 from workers.media.demux import LEAD_IN_S
 from workers.media.extent import length_s
 from workers.media.ffmpeg import ffmpeg_path
@@ -55,12 +55,14 @@ class JoinedSource:
         max_hours: float,
         audio_track: int | None = None,
         known: Sequence[VideoPart] = (),
+        threads: int = MOST_THREADS,
     ) -> None:
         self._names = tuple(names)
         self._root = root
         self._max_s = max_hours * 3600
         self._audio_track = audio_track
         self._known = tuple(known)
+        self._threads = threads
 
     def describe(self) -> Video:
         """What the headers of all parts tell, named by the first.
@@ -191,6 +193,7 @@ class JoinedSource:
                 sound=part.sound,
                 shape=self._shape(),
                 ffmpeg=ffmpeg_path(),
+                threads=self._threads,
             )
         return into
 

@@ -19,9 +19,11 @@ from workers.media.ffmpeg import dying_with_us
 
 TIMEOUT_BASE_S, TIMEOUT_PER_S = 60.0, 20.0  # for a clip: so much, and so much a second of it
 THUMBNAIL_WIDTH = 640
+MOST_THREADS = 4  # of the encoder and of the filters
+_DECODER_THREADS = 2
 # By its own choice x264 takes a thread a core and looks ahead in one more that it does not wait for: the same clip then
 # differs from run to run.
-_SAME_EACH_TIME = "threads=4:sync-lookahead=0"
+_SAME_EACH_TIME = "threads={threads}:sync-lookahead=0"
 _SDR_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 _THUMBNAIL_FRAMES = 40
 
@@ -37,14 +39,16 @@ def cut_clip(
     vertical: bool = False,
     shape: Shape | None = None,
     ffmpeg: str,
+    threads: int = MOST_THREADS,
 ) -> None:
     """Write start_s to end_s of the recording as H.264/AAC mp4 that can be played while it loads.
 
     part: a local file whose timestamp 0 is the recording's `begins_at_s`.  sound: which of its sound tracks, from 0.
     vertical: the middle as 9:16, 720 x 1280.  shape: the size and rate it is to have instead of
-    its own.  Everything is encoded again, so that the clip begins with the picture nearest to start_s and not at the
-    key frame before.  Raises FileMissing, UnsupportedFormat, ProcessingTimeout, InsufficientStorage, OutOfMemory (also
-    when ffmpeg was killed), and UnclassifiedError when there is no working ffmpeg.
+    its own.  threads: the most that each part of ffmpeg takes.  Everything is encoded again, so that the clip begins
+    with the picture nearest to start_s and not at the key frame before.  Raises FileMissing, UnsupportedFormat,
+    ProcessingTimeout, InsufficientStorage, OutOfMemory (also when ffmpeg was killed), and UnclassifiedError when there
+    is no working ffmpeg.
     """
     if not part.is_file():
         raise FileMissing("The piece of the recording to cut from is not there.")
@@ -54,22 +58,27 @@ def cut_clip(
     cut = cut.at(shape.rate) if shape else cut
     pictures = picture_filter(cut, vertical=vertical, shape=shape)
     _write(
-        _command(part, cut, sound, pictures, ffmpeg), into, timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * (end_s - start_s)
+        _command(part, cut, sound, pictures, ffmpeg, threads),
+        into,
+        timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_S * (end_s - start_s),
     )
     _check(into)
 
 
-def _command(part: Path, cut: CutPoint, sound: int, pictures: str, ffmpeg: str) -> list[str]:
+def _command(part: Path, cut: CutPoint, sound: int, pictures: str, ffmpeg: str, threads: int) -> list[str]:
     # The file's own clock is kept up to the filters, which cut to the picture; -ss only spares reading all before it.
     seek = () if cut.seek_s is None else ("-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{cut.seek_s:.6f}")
     sounds = ("-map", f"0:a:{sound}", "-af", sound_filter(cut), "-c:a", "aac", "-b:a", "160k", "-ac", "2")
+    most, decoders = min(threads, MOST_THREADS), min(threads, _DECODER_THREADS)
     return [
-        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-threads", "2", "-copyts",
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-filter_threads", str(most),
+        "-threads", str(decoders), "-copyts",
         "-protocol_whitelist", "file", "-f", cut.demuxer, *seek, "-i", f"file:{part.resolve()}",
         "-map", f"0:{cut.picture}", "-vf", pictures, *(sounds if cut.has_sound else ()),
         "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
         "-fps_mode", "passthrough", "-enc_time_base:v", encoder_clock(cut.rate),
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-x264-params", _SAME_EACH_TIME,
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "21",
+        "-x264-params", _SAME_EACH_TIME.format(threads=most),
         "-pix_fmt", "yuv420p", *(_SDR_TAGS if cut.hdr else ()), "-movflags", "+faststart", "-f", "mp4",
     ]  # fmt: skip
 
@@ -115,11 +124,12 @@ def _check(clip: Path) -> None:
     raise UnsupportedFormat("The recording has no picture at this place.")
 
 
-def thumbnail(clip: Path, *, into: Path, ffmpeg: str) -> None:
+def thumbnail(clip: Path, *, into: Path, ffmpeg: str, threads: int = MOST_THREADS) -> None:
     """Write the liveliest picture of `clip` as a jpg, 640 pixels wide at most."""
     second = _liveliest(clip)
     command = [
-        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-protocol_whitelist", "file", "-f", "mov",
+        ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-filter_threads", "1",
+        "-threads", str(min(threads, _DECODER_THREADS)), "-protocol_whitelist", "file", "-f", "mov",
         "-ss", f"{second:.3f}", "-i", f"file:{clip.resolve()}", "-frames:v", "1",
         "-vf", f"scale='min({THUMBNAIL_WIDTH},iw)':-2", "-q:v", "3", "-f", "mjpeg",
     ]  # fmt: skip

@@ -1,12 +1,13 @@
 -- Replace a job by its next state, if nobody was faster, with its indexes, its event and its message.
 -- KEYS: job, events, lease, all active jobs, the owner's active jobs, running job of the same work, index of the old
---   status, index of the new one, finished jobs, cancelled jobs, the four of tell.lua, the ten of place.lua, then the
---   other indexes that it joins, and those that it leaves.
+--   status, index of the new one, finished jobs, cancelled jobs, the four of tell.lua, the ten of place.lua, counters,
+--   then the other indexes that it joins, and those that it leaves.
 -- ARGV: `seq` of the old state, new state, message, lease ('' leaves it, 'drop' removes it, a token takes it if nobody
 --   holds it), life of a lease (ms), job id, channel, created at (ms), 'terminal' or '', most events kept, changed at
 --   (ms), 'status' if that changed or '', id of a webhook event or '', its record, the three limits of tell.lua, owner,
 --   waits since (ms), where it stands, due from (ms), 'cancelled' if it is that or '', most unfinished jobs of the owner
---   when this begins one again or '', how many indexes it joins.
+--   when this begins one again or '', how many indexes it joins, field of the counters that counts this
+--   end of a job or ''.
 -- Answer: 'ok', 'gone', 'conflict', 'held' or 'full'.
 -- include tell.lua
 -- include place.lua
@@ -16,7 +17,8 @@ local old_seq, job, message, lease_wanted, lease_life_ms, id, channel, created_m
 local most_events, changed_ms, changed, webhook, webhook_record = unpack(ARGV, 10, 14)
 local limits = {unpack(ARGV, 15, 17)}
 local owner, since_ms, stands, due_ms, is_cancelled, most_active = unpack(ARGV, 18, 23)
-local first_index, joins = 25, tonumber(ARGV[24])
+local counters, counted = KEYS[25], ARGV[25]
+local first_index, joins = 26, tonumber(ARGV[24])
 
 local old = redis.call('GET', job_key)
 if not old then return 'gone' end
@@ -48,6 +50,7 @@ else
   redis.call('SADD', active_of_owner, id)
   redis.call('SET', running, id, 'NX')
 end
+if counted ~= '' then redis.call('HINCRBYFLOAT', counters, counted, 1) end
 if is_cancelled == 'cancelled' then
   redis.call('ZADD', cancelled, changed_ms, id)
 else
