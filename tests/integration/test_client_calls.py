@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,17 +15,20 @@ from typing import NamedTuple
 import anyio
 import httpx
 import pytest
+from mcp import Client as McpClient
 
 from clients.python.klipstream_client import AsyncClient, Client, NotFound, Unreachable
 from clients.python.klipstream_client.errors import api_error
+from clients.python.klipstream_client.mcp_server import make_server
 from clients.python.klipstream_client.retrying import may_ask_again
 from shared import jobs
 from shared.errors import IdempotentInProgress, JobConflict
 from shared.jobs import utc_now
 from shared.problems import problem
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.stream_clients import Worker
+from tests.integration.test_clients import FILE, stored
 from tests.integration.test_store import new_job
 from tests.node import BIN
 from tests.peers.flaky import FlakyProxy, running_proxy
@@ -103,6 +107,21 @@ def with_keys(tmp_path: Path, valkey_url: str) -> Iterator[Web]:
 
 
 @contextmanager
+def running_delivery(variables: dict[str, str]) -> Iterator[None]:
+    """The pool that sends webhooks, ready."""
+    log = Path(variables["DATA_DIR"]) / "delivery.log"
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", "delivery", "-c", "1"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: " ready." in log.read_text(), seconds=120)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
 def losing_the_first_answer(web: Web) -> Iterator[FlakyProxy]:
     with running_proxy(web.url) as proxy:
         proxy.spoil = lambda _method, _path, body: b"" if len(proxy.requests) == 1 else body
@@ -110,28 +129,16 @@ def losing_the_first_answer(web: Web) -> Iterator[FlakyProxy]:
 
 
 def test_a_submission_takes_all_that_the_api_takes(web: Web, caller: Caller) -> None:
-    job = caller.one(
-        web.url,
-        "submit",
-        "file:a.mp4",
-        chat_url="file:chat.txt",
-        metadata={"episode_number": "42", "team": "clips"},
-        options={"audio_track": 2},
-        idempotency_key="one",
-    )
-    again = caller.one(
-        web.url,
-        "submit",
-        "file:a.mp4",
-        chat_url="file:chat.txt",
-        metadata={"episode_number": "42", "team": "clips"},
-        options={"audio_track": 2},
-        idempotency_key="one",
-    )
+    given: Members = {
+        "chat_url": "file:chat.txt",
+        "metadata": {"episode_number": "42", "team": "clips"},
+        "options": {"audio_track": 2},
+        "idempotency_key": "one",
+    }
+    job, again = (caller.one(web.url, "submit", "file:a.mp4", **given) for _ in range(2))
 
     assert again["job_id"] == job["job_id"]
-    assert job["metadata"] == {"episode_number": "42", "team": "clips"}
-    assert job["chat_url"] == "file:chat.txt"
+    assert (job["chat_url"], job["metadata"]) == (given["chat_url"], given["metadata"])
     assert isinstance(job["options"], dict)
     assert job["options"]["audio_track"] == 2
 
@@ -262,6 +269,24 @@ def test_a_webhook_is_sent_again(web: Web, caller: Caller) -> None:
     assert [request.headers["webhook-id"] for request in receiver.received] == [shown["id"]] * 2
 
 
+def test_a_receiver_is_tried_and_told_what_is_asked_for(tmp_path: Path, valkey_url: str, caller: Caller) -> None:
+    with running_receiver() as receiver:
+        settings = {"WEBHOOK_SECRET": SECRET, "ALLOW_PRIVATE_HOSTS": receiver.address, "LOCAL_MEDIA_DIR": str(tmp_path)}
+        with (
+            running_web(tmp_path, valkey_url, **settings) as url,
+            used(url, valkey_url, tmp_path),
+            running_delivery({"REDIS_URL": valkey_url, "DATA_DIR": str(tmp_path), **settings}),
+        ):
+            pong = caller.one(url, "ping", receiver.url())
+            told = {"callback_url": receiver.url(), "callback_events": ["job.failed"]}
+            job = caller.one(url, "submit", "file:a.mp4", **told)
+
+        (event,) = receiver.verified(SECRET)
+        assert (pong["status"], pong["error"], event["type"]) == (204, None, "ping")
+        assert job["callback_events"] == ["job.failed"]
+        assert receiver.received[0].headers["webhook-id"] == pong["id"]
+
+
 def test_a_token_opens_the_job_without_a_header_and_changes_nothing(
     tmp_path: Path, valkey_url: str, caller: Caller
 ) -> None:
@@ -275,6 +300,21 @@ def test_a_token_opens_the_job_without_a_header_and_changes_nothing(
         assert httpx.get(f"{web.url}{token['results_url']}").json()["code"] == "RESULTS_NOT_READY"
         assert httpx.get(f"{web.url}/api/v1/analysis/{job_id}/files/manifest.json", params=query).status_code == 200
         assert httpx.post(f"{web.url}/api/v1/analysis/{job_id}/cancel", params=query).status_code == 401
+
+
+def test_the_link_that_a_model_is_given_opens_and_has_no_key(tmp_path: Path, valkey_url: str) -> None:
+    async def clip(url: str, job_id: str) -> Members:
+        async with McpClient(make_server(url, key=KEY)) as client:
+            result = await client.call_tool("clip", {"job_id": job_id, "rank": 1})
+        assert isinstance(result.structured_content, dict)
+        return result.structured_content
+
+    with with_keys(tmp_path, valkey_url) as web:
+        shown = anyio.run(clip, web.url, stored(web, tmp_path, FILE))
+
+        assert httpx.get(str(shown["url"])).content == FILE
+        assert KEY not in str(shown["url"])
+        assert shown["opens_for_seconds"] == 900
 
 
 def test_javascript_addresses_carry_a_token_and_never_the_key(tmp_path: Path, valkey_url: str) -> None:
