@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,15 +20,13 @@ from clients.python.klipstream_client import AsyncClient, Client, NotFound, Unre
 from clients.python.klipstream_client.errors import api_error
 from clients.python.klipstream_client.mcp_server import make_server
 from clients.python.klipstream_client.retrying import may_ask_again
-from shared import jobs
 from shared.errors import IdempotentInProgress, JobConflict
-from shared.jobs import utc_now
 from shared.problems import problem
 from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.stream_clients import Worker
 from tests.integration.test_clients import FILE, stored
-from tests.integration.test_store import new_job
+from tests.jobs_made import cancel, numbered_job
 from tests.node import BIN
 from tests.peers.flaky import FlakyProxy, running_proxy
 from tests.peers.receiver import running_receiver
@@ -255,8 +252,8 @@ def test_a_removal_whose_answer_was_lost_is_not_sent_again(web: Web, caller: Cal
 
 def test_a_webhook_is_sent_again(web: Web, caller: Caller) -> None:
     with running_receiver() as receiver:
-        web.store.create(replace(new_job(), callback_url=receiver.url()), max_active=1)
-        web.store.change("job1", partial(jobs.cancel, now=utc_now()), lease="drop")
+        web.store.create(replace(numbered_job(), callback_url=receiver.url()), max_active=1)
+        cancel(web.store, "job1")
         sender = WebhookSender((SECRET,), private_hosts=frozenset({receiver.address}))
         delivery = WebhookDelivery(web.store, sender, public_url="https://klip.example")
         delivery.sweep()
