@@ -10,6 +10,8 @@ export type JobStatus =
   | "completed"
   | "failed"
   | "cancelled";
+export type EventType = "job.started" | "job.completed" | "job.failed" | "job.cancelled";
+export type Source = "twitch" | "local" | "direct";
 export type Verdict = "good" | "bad";
 export type ExportFormat = "csv" | "srt" | "vtt" | "chapters" | "edl" | "fcpxml" | "otio" | "premiere" | "mlt";
 
@@ -148,7 +150,7 @@ export interface Job {
   url: string;
   chat_url: string | null;
   callback_url: string | null;
-  callback_events: string[] | null;
+  callback_events: EventType[];
   options: Options;
   metadata: Record<string, string>;
   status: JobStatus;
@@ -164,6 +166,23 @@ export interface Job {
   warnings: string[];
   retries: Retry[];
   links: Links;
+}
+
+/** What one submission of several was answered. status: 202 new, 200 made before, or the problem's. */
+export interface BatchAnswer {
+  status: number;
+  location: string | null;
+  job: Job | null;
+  error: Problem | null;
+}
+
+/** For `?access_token=` where no header can be sent: whoever has it reads this one job until then. */
+export interface Token {
+  token: string;
+  expires_at: string;
+  expires_in_seconds: number;
+  stream_url: string;
+  results_url: string;
 }
 
 /** A page of jobs, newest first. */
@@ -273,9 +292,18 @@ export interface Delivery {
   tries: DeliveryTry[];
 }
 
+/** What a receiver answered to a ping. status: null without an answer, `error` says why. */
+export interface Pong {
+  id: string;
+  status: number | null;
+  answer: string;
+  error: string | null;
+  seconds: number;
+}
+
 /** The body of a webhook. */
 export interface Webhook {
-  type: "job.started" | "job.completed" | "job.failed" | "job.cancelled";
+  type: EventType;
   timestamp: string;
   data: Job;
 }
@@ -291,13 +319,25 @@ export interface JobEvent {
   error: JobError | null;
 }
 
+/** Of the limit that counted the last request: requests left, and until all of them are there again. */
+export interface RateLimit {
+  name: string;
+  remaining: number;
+  resetsInSeconds: number;
+}
+
 export interface CallOptions {
   signal?: AbortSignal;
 }
 
-export interface SubmitOptions extends CallOptions {
+/** How a recording is submitted. */
+export interface SubmitArguments {
   chatUrl?: string;
   callbackUrl?: string;
+  /** What the webhooks tell; all when it is left out. */
+  callbackEvents?: readonly EventType[];
+  /** Text pairs of your own, given back everywhere. */
+  metadata?: Record<string, string>;
   options?: Options;
   /** Made when it is left out. */
   idempotencyKey?: string;
@@ -305,9 +345,29 @@ export interface SubmitOptions extends CallOptions {
   force?: boolean;
 }
 
+export interface SubmitOptions extends SubmitArguments {
+  signal?: AbortSignal;
+}
+
+/** One recording of several. */
+export interface Submission extends SubmitArguments {
+  url: string;
+}
+
+/** Which jobs to list: all that is given has to hold. A page may be short, even empty, and have a `next_cursor`. */
 export interface JobsQuery extends CallOptions {
-  status?: JobStatus;
+  status?: JobStatus | readonly JobStatus[];
   videoId?: string;
+  source?: Source;
+  channel?: string;
+  metadata?: Record<string, string>;
+  /** Text in the address, the video's id, title or channel, or the metadata. */
+  q?: string;
+  /** ISO 8601. */
+  createdAfter?: string;
+  createdBefore?: string;
+  /** "-created_at", newest first, when it is left out. */
+  sort?: "created_at" | "-created_at";
   limit?: number;
   /** `next_cursor` of the page before. */
   cursor?: string | null;
@@ -347,15 +407,28 @@ export class KlipStream {
   constructor(options?: { baseUrl?: string; key?: string | null });
   readonly baseUrl: string;
   key: string | null;
+  /** As the last answer told it. */
+  readonly rateLimit: RateLimit | null;
   submit(url: string, options?: SubmitOptions): Promise<Job>;
+  /** Up to 100: for each, in their order, its job or why it was refused. */
+  submitAll(
+    submissions: readonly Submission[],
+    options?: CallOptions & { idempotencyKey?: string },
+  ): Promise<BatchAnswer[]>;
   job(jobId: string, options?: CallOptions): Promise<Job>;
   jobs(query?: JobsQuery): Promise<Jobs>;
   cancel(jobId: string, options?: CallOptions): Promise<Job>;
   retry(jobId: string, options?: CallOptions): Promise<Job>;
+  /** Removes a finished job for good: null. One that is not finished is cancelled instead, and given. */
+  remove(jobId: string, options?: CallOptions): Promise<Job | null>;
   results(jobId: string, options?: CallOptions): Promise<Results>;
   manifest(jobId: string, options?: CallOptions): Promise<Manifest>;
   editHighlight(jobId: string, rank: number, edit: HighlightEdit, options?: CallOptions): Promise<Highlight>;
   deliveries(jobId: string, options?: CallOptions): Promise<Delivery[]>;
+  /** Sends a webhook again, with the same id and body. */
+  replay(jobId: string, deliveryId: string, options?: CallOptions): Promise<Delivery>;
+  /** Has the server send a signed event of the type `ping` to a receiver: what that answered. */
+  ping(callbackUrl: string, options?: CallOptions): Promise<Pong>;
   exportAs(jobId: string, format: ExportFormat, options?: CallOptions): Promise<Uint8Array>;
   /** Every change of the job, then how it ended, once; connections may break meanwhile. */
   follow(jobId: string, options?: CallOptions): AsyncGenerator<JobEvent, void, undefined>;
@@ -367,8 +440,13 @@ export class KlipStream {
     name: string,
     options?: CallOptions & { maxBytes?: number },
   ): AsyncGenerator<Uint8Array, void, undefined>;
-  /** Where a path of an answer is, for <video>, <img> and links; with a key, the address carries it. */
-  address(path: string): string;
+  /** Lets whoever has it read this job for 15 minutes, as `?access_token=`. */
+  token(jobId: string, options?: CallOptions): Promise<Token>;
+  /**
+   * Where a path of an answer is, for <video>, <img> and links. With a key, the address of something of a job carries a
+   * token of that job, good for five minutes or more; asked for again it stays the same until the token is about to end.
+   */
+  address(path: string): Promise<string>;
 }
 
 /** The event, once its signature is known to be right and not older than five minutes. body: as it arrived. */

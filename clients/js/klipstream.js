@@ -20,6 +20,8 @@ const MAX_DOWNLOAD_BYTES = 64 * 2 ** 30;
 const MAX_WEBHOOK_BYTES = 1 << 20;
 const MAX_SIGNATURES = 16;
 const WEBHOOK_TOLERANCE_S = 300;
+const TOKENS_AT_MOST = 100;
+const ADDRESS_GOOD_MS = 5 * 60_000; // from when it was asked for, at least
 const AGAIN = new Set([429, 502, 503, 504]);
 const FOR_NOW = new Set([429, 500, 502, 503, 504]);
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
@@ -64,19 +66,27 @@ export class ApiError extends KlipStreamError {
 
 /** A KlipStream server. Every call throws ApiError for what the server refuses, Unreachable when it does not answer. */
 export class KlipStream {
+  #tokens = new Map(); // by job: the key it was asked for with, until when it is handed out, the promise of it
+
   constructor({ baseUrl = globalThis.location?.origin ?? "", key = null } = {}) {
     this.baseUrl = baseUrl.replace(/\/+$/, "");
     this.key = key;
+    this.rateLimit = null; // as the last answer told it
   }
 
   /** Analyse a recording. The answer comes at once: a new job, or the one that already does this work. */
-  submit(url, { chatUrl, callbackUrl, options, idempotencyKey, force = false, signal } = {}) {
+  submit(url, { idempotencyKey, force = false, signal, ...given } = {}) {
     return this.#json("POST", `/analysis${force ? "?force=true" : ""}`, {
-      body: { url, chat_url: chatUrl, callback_url: callbackUrl, options },
-      // What makes a submission safe to send again.
-      headers: { "Idempotency-Key": idempotencyKey ?? randomKey() },
+      body: submission({ ...given, url }),
+      headers: onceOnly(idempotencyKey),
       signal,
     });
+  }
+
+  /** Analyse several recordings, up to 100: for each, in their order, its job or why it was refused. */
+  async submitAll(submissions, { idempotencyKey, signal } = {}) {
+    const body = { analyses: submissions.map(submission) };
+    return (await this.#json("POST", "/analyses", { body, headers: onceOnly(idempotencyKey), signal })).analyses;
   }
 
   /** The job as it is now. */
@@ -84,27 +94,38 @@ export class KlipStream {
     return this.#json("GET", ofJob(jobId), { signal });
   }
 
-  /** A page of jobs, newest first. */
-  jobs({ status, videoId, limit, cursor, signal } = {}) {
-    const asked = Object.entries({ status, video_id: videoId, limit, cursor }).filter(([, value]) => value != null);
-    return this.#json("GET", `/jobs?${new URLSearchParams(asked.map(([name, value]) => [name, String(value)]))}`, {
-      signal,
+  /** A page of jobs, newest first unless `sort` says otherwise; with `next_cursor`, the `cursor` of the next. */
+  jobs({ signal, ...query } = {}) {
+    const asked = Object.entries(query).flatMap(([name, value]) => {
+      if (value == null) return [];
+      const values = isObject(value) ? Object.entries(value).map((pair) => pair.join(":")) : [value].flat();
+      return values.map((each) => [inSnakeCase(name), String(each)]);
     });
+    return this.#json("GET", `/jobs?${new URLSearchParams(asked)}`, { cache: "no-cache", signal });
   }
 
   /** Stop the job's work. */
   cancel(jobId, { signal } = {}) {
-    return this.#json("POST", ofJob(jobId, "cancel"), { isRepeatable: false, signal });
+    return this.#json("POST", ofJob(jobId, "cancel"), { headers: onceOnly(), signal });
   }
 
   /** Go on with a failed or cancelled job. */
   retry(jobId, { signal } = {}) {
-    return this.#json("POST", ofJob(jobId, "retry"), { isRepeatable: false, signal });
+    return this.#json("POST", ofJob(jobId, "retry"), { headers: onceOnly(), signal });
+  }
+
+  /** Remove a finished job for good, with its files: null. One that is not finished is cancelled instead, and given. */
+  remove(jobId, { signal } = {}) {
+    // Not repeatable: the first one may have cancelled the job, a second one would remove it.
+    return this.#repeated({ isRepeatable: false, signal }, async () => {
+      const response = await this.#sent("DELETE", ofJob(jobId), { signal });
+      return response.status === 204 ? null : objectOf(response);
+    });
   }
 
   /** The result document. */
   results(jobId, { signal } = {}) {
-    return this.#json("GET", ofJob(jobId, "results"), { signal });
+    return this.#json("GET", ofJob(jobId, "results"), { cache: "no-cache", signal });
   }
 
   /** Every finished file of the job. */
@@ -122,16 +143,38 @@ export class KlipStream {
     return (await this.#json("GET", ofJob(jobId, "deliveries"), { signal })).deliveries;
   }
 
+  /** Send a webhook again, with the same id and body. */
+  replay(jobId, deliveryId, { signal } = {}) {
+    return this.#json("POST", ofJob(jobId, "deliveries", deliveryId, "replay"), { headers: onceOnly(), signal });
+  }
+
+  /** Have the server send a signed event of the type `ping` to a receiver: what that answered. */
+  ping(callbackUrl, { signal } = {}) {
+    const body = { callback_url: callbackUrl };
+    return this.#json("POST", "/webhooks/ping", { body, headers: onceOnly(), signal });
+  }
+
   /** The highlights for an editor, a player or a spreadsheet, as bytes. */
   exportAs(jobId, format, { signal } = {}) {
     return this.#repeated({ signal }, () => this.#bytes("GET", ofJob(jobId, "export", format), { signal }));
   }
 
-  /** Where a path of an answer is, for <video>, <img> and links: they can't send headers, so it carries the key. */
-  address(path) {
+  /** With `?access_token=` for 15 minutes a browser, which can't send the key, reads this job: its files too. */
+  token(jobId, { signal } = {}) {
+    return this.#json("POST", ofJob(jobId, "tokens"), { signal });
+  }
+
+  /**
+   * Where a path of an answer is, for <video>, <img> and links, which can't send a key: with one, the address of
+   * something of a job carries a token of that job, good for five minutes or more. Asked for again and again it stays
+   * the same until its token is about to end.
+   */
+  async address(path) {
     const whole = `${this.baseUrl}${path}`;
-    if (!this.key) return whole;
-    return `${whole}${whole.includes("?") ? "&" : "?"}access_token=${encodeURIComponent(this.key)}`;
+    const [, jobId] = /^\/api\/v1\/analysis\/([^/?#]+)\//.exec(path) ?? [];
+    if (!this.key || !jobId) return whole;
+    const token = await this.#tokenFor(decodeURIComponent(jobId));
+    return `${whole}${whole.includes("?") ? "&" : "?"}access_token=${encodeURIComponent(token)}`;
   }
 
   /**
@@ -175,6 +218,28 @@ export class KlipStream {
         throw new DamagedDownload(`The connection breaks again and again after ${state.at} bytes.`);
       if (state.at < size) await pause(RECONNECT_MS, signal);
     }
+  }
+
+  /** A token that is good for ADDRESS_GOOD_MS at least; whoever asks meanwhile waits for the same. */
+  #tokenFor(jobId) {
+    const kept = this.#tokens.get(jobId);
+    if (kept?.key === this.key && Date.now() < kept.until) return kept.promise;
+    const made = { key: this.key, until: Number.POSITIVE_INFINITY, promise: null };
+    const askedAt = Date.now();
+    made.promise = this.token(jobId).then(
+      ({ token, expires_in_seconds: life }) => {
+        made.until = askedAt + 1000 * life - ADDRESS_GOOD_MS;
+        return token;
+      },
+      (error) => {
+        made.until = 0;
+        throw error;
+      },
+    );
+    this.#tokens.delete(jobId);
+    this.#tokens.set(jobId, made);
+    if (this.#tokens.size > TOKENS_AT_MOST) this.#tokens.delete(this.#tokens.keys().next().value);
+    return made.promise;
   }
 
   async *#pieces(path, state, signal) {
@@ -262,7 +327,7 @@ export class KlipStream {
   }
 
   /** The response, once it is none of an error. */
-  async #sent(method, path, { body, headers = {}, signal, timeout = true } = {}) {
+  async #sent(method, path, { body, cache = "no-store", headers = {}, signal, timeout = true } = {}) {
     const sent = { Accept: "application/json", ...headers };
     if (this.key) sent.Authorization = `Bearer ${this.key}`;
     if (body !== undefined) sent["Content-Type"] = "application/json";
@@ -274,12 +339,13 @@ export class KlipStream {
         headers: sent,
         body: body === undefined ? undefined : JSON.stringify(body),
         signal: AbortSignal.any(limits),
-        cache: "no-store",
+        cache, // "no-cache": a browser keeps the answer, and asks under its ETag whether it has changed
       });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new Unreachable("The server does not answer.", { cause: error });
     }
+    this.rateLimit = rateLimitOf(response) ?? this.rateLimit;
     if (response.status >= 400)
       throw new ApiError(response.status, await objectOf(response), response.headers.get("Retry-After"));
     return response;
@@ -527,7 +593,13 @@ function mayAskAgain(error, isRepeatable) {
   if (error instanceof Unreachable) return isRepeatable || !error.wasSent;
   if (!(error instanceof ApiError) || !error.retryable || (error.retryAfterSeconds ?? 0) * 1000 > LONGEST_WAIT_MS)
     return false;
-  return isRepeatable ? AGAIN.has(error.status) : error.status === 429;
+  // In progress: the first of two, whose answer was lost, is at work still.
+  return isRepeatable ? AGAIN.has(error.status) || error.code === "IDEMPOTENT_IN_PROGRESS" : error.status === 429;
+}
+
+function rateLimitOf(response) {
+  const found = /^"(\w+)";r=(\d{1,9});t=(\d{1,9})$/.exec(response.headers.get("RateLimit") ?? "");
+  return found && { name: found[1], remaining: Number(found[2]), resetsInSeconds: Number(found[3]) };
 }
 
 function pause(ms, signal) {
@@ -565,6 +637,12 @@ function fromBase64(value) {
 // Not randomUUID: browsers have that on https pages only.
 const randomKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+// What makes a call safe to send again: the server answers as before, and does nothing more.
+const onceOnly = (key) => ({ "Idempotency-Key": key ?? randomKey() });
+const inSnakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** Its members as the API names them; what is in them (options, metadata) stays. */
+const submission = (given) =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [inSnakeCase(name), value]));
 const ofJob = (jobId, ...parts) =>
   ["/analysis", ...[jobId, ...parts].map((part) => encodeURIComponent(part))].join("/");
 const sign = ({ status, progress }) => JSON.stringify([status, progress]);

@@ -197,7 +197,7 @@ def test_a_model_submits_looks_and_takes_a_clip(
     async def run() -> None:
         async with connected(api.url, tmp_path) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert set(tools) == {"submit", "status", "highlights", "clip", "list"}
+            assert set(tools) == {"submit", "status", "highlights", "clip", "list", "cancel", "retry"}
             assert all(tool.output_schema for tool in tools.values())
 
             job = await used(client, "submit", recording="file:demo.mp4", chat_file="file:demo_chat.json", highlights=2)
@@ -205,7 +205,11 @@ def test_a_model_submits_looks_and_takes_a_clip(
             state = await used(client, "status", job_id=job["job_id"])
             found = await used(client, "highlights", job_id=job["job_id"])
             clip = await used(client, "clip", job_id=job["job_id"], rank=1)
-            jobs = await used(client, "list", status="completed", limit=100)
+            jobs = await used(client, "list", status=["completed"], text="DEMO", limit=1)
+            other = await used(client, "submit", recording="file:demo.mp4", highlights=1)
+            stopped = await used(client, "cancel", job_id=other["job_id"])
+            again = await used(client, "retry", job_id=other["job_id"])
+            await used(client, "cancel", job_id=other["job_id"])
             refused = await client.call_tool("submit", {"recording": "https://example.com/x"})
 
         assert (state["status"], state["percentage"], state["highlights"]) == ("completed", 100.0, 2)
@@ -213,6 +217,8 @@ def test_a_model_submits_looks_and_takes_a_clip(
         assert [each["rank"] for each in found["highlights"]] == [1, 2]
         assert Path(str(clip["path"])).stat().st_size == clip["size_bytes"]
         assert httpx.get(str(clip["url"])).status_code == 200
+        assert clip["opens_for_seconds"] is None
+        assert (stopped["status"], again["status"] in {"queued", "downloading"}) == ("cancelled", True)
         assert str(job["job_id"]) in json.dumps(jobs)
         assert refused.is_error
         assert "UNSUPPORTED_SOURCE" in refused.model_dump_json()

@@ -42,7 +42,7 @@ test("a clip arrives as the manifest names it, and no more of it than is wanted"
   assert.equal(digest.digest("hex"), entry?.sha256);
   await assert.rejects(client.download(done.job_id, "clips/01.mp4", { maxBytes: 10 }).next(), DamagedDownload);
   await assert.rejects(client.download(done.job_id, "clips/99.mp4").next(), { code: "FILE_NOT_FOUND" });
-  assert.equal((await fetch(client.address(`/api/v1/analysis/${done.job_id}/files/clips/01.mp4`))).status, 200);
+  assert.equal((await fetch(await client.address(`/api/v1/analysis/${done.job_id}/files/clips/01.mp4`))).status, 200);
 });
 
 test("highlights are exported and edited, webhooks are listed", async () => {

@@ -19,6 +19,7 @@ const STATUS = {
   failed: "Failed",
   cancelled: "Cancelled",
 };
+const READDRESS_MS = 60_000;
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 
 /**
@@ -37,6 +38,8 @@ function $(id, kind) {
 /** @type {string | null} */
 let jobId = null;
 let following = new AbortController();
+/** What the page shows of the job's files, and where each is now. */
+let addressed = [];
 
 // --- small things ---------------------------------------------------------------------------------------------------
 
@@ -90,6 +93,35 @@ function problemOf(error) {
   }
   if (!(error instanceof KlipStreamError)) throw error;
   return { detail: error.message, suggested_action: "Try again in a moment." };
+}
+
+// --- addresses of files: with a key they carry a token, which ends after a while --------------------------------------
+
+function isAt(path, element, property) {
+  addressed.push({ path, element, property, address: null });
+  return element;
+}
+
+async function readdress() {
+  const shown = addressed;
+  const addresses = await Promise.all(shown.map(({ path }) => client.address(path)));
+  if (shown !== addressed) return;
+  shown.forEach((one, at) => {
+    if (one.address !== addresses[at]) move(one, addresses[at]);
+  });
+}
+
+function move(one, address) {
+  const { element, property } = one;
+  const isFirst = one.address === null;
+  one.address = address;
+  if (element instanceof HTMLVideoElement && property === "src") playFrom(element, address);
+  else if (isFirst || property === "href") element[property] = address; // a picture is loaded once
+}
+
+function playFrom(video, address) {
+  const { currentTime, paused } = video;
+  Object.assign(video, { src: address, currentTime, autoplay: !paused });
 }
 
 // --- submitting -----------------------------------------------------------------------------------------------------
@@ -159,6 +191,7 @@ function open(id, { push = true } = {}) {
   if (push) history.pushState({}, "", id ? `/console?job=${encodeURIComponent(id)}` : "/console");
   $("job").hidden = !id;
   $("results").hidden = true;
+  addressed = [];
   showProblem($("job-problem"), null);
   if (id) load(id);
   listJobs();
@@ -223,7 +256,7 @@ async function finished(job) {
   listJobs();
   if (job.status !== "completed") return;
   const results = await client.results(job.job_id);
-  if (job.job_id === jobId) showResults(results);
+  if (job.job_id === jobId) await showResults(results);
 }
 
 async function change(action) {
@@ -239,20 +272,22 @@ async function change(action) {
 
 // --- results --------------------------------------------------------------------------------------------------------
 
-function showResults(results) {
+async function showResults(results) {
+  addressed = [];
   $("warnings").replaceChildren(...(results.warnings ?? []).map((text) => make("p", { className: "warning" }, text)));
   const timeline = results.files["timeline.svg"];
   const image = $("timeline", HTMLImageElement);
   image.hidden = !timeline;
   if (timeline) {
-    image.src = client.address(timeline);
+    isAt(timeline, image, "src");
     image.alt = `Chat, sound and score over the recording, with ${results.highlights.length} highlights marked`;
   }
   $("highlight-list").replaceChildren(...results.highlights.map(highlightItem));
   if (!results.highlights.length)
     $("highlight-list").append(make("li", { className: "card" }, "No highlights were found."));
   showFiles(results);
-  $("results").hidden = false;
+  await readdress();
+  $("results").hidden = results.job_id !== jobId;
 }
 
 function highlightItem(highlight) {
@@ -290,24 +325,16 @@ function player(highlight) {
   const video = make("video", {
     controls: true,
     preload: "none",
-    src: client.address(highlight.clip_url),
     ariaLabel: `Clip ${highlight.rank}: ${highlight.title ?? "highlight"}`,
   });
-  if (highlight.thumbnail_url) video.poster = client.address(highlight.thumbnail_url);
-  return make(
-    "div",
-    {},
-    video,
-    make(
-      "p",
-      { className: "soft" },
-      make("a", { href: client.address(highlight.clip_url), download: "" }, "Download the clip"),
-    ),
-  );
+  isAt(highlight.clip_url, video, "src");
+  if (highlight.thumbnail_url) isAt(highlight.thumbnail_url, video, "poster");
+  const link = isAt(highlight.clip_url, make("a", { download: "" }, "Download the clip"), "href");
+  return make("div", {}, video, make("p", { className: "soft" }, link));
 }
 
 function showFiles(results) {
-  const link = ([name, address], text) => make("a", { href: client.address(address), download: "" }, text ?? name);
+  const link = ([name, path], text) => isAt(path, make("a", { download: "" }, text ?? name), "href");
   const files = Object.entries(results.files);
   const exports = files.filter(([name]) => name.startsWith("exports/"));
   $("exports").replaceChildren(
@@ -362,4 +389,5 @@ $("key-form").addEventListener("submit", (event) => {
   open(jobId ?? asked(), { push: false });
 });
 window.addEventListener("popstate", () => open(asked(), { push: false }));
+setInterval(() => readdress().catch(problemOf), READDRESS_MS);
 open(asked(), { push: false });

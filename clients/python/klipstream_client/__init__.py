@@ -1,21 +1,19 @@
 """A client of KlipStream's HTTP API: Client waits, AsyncClient does not. docs/clients.md has examples."""
 
 from .answers import (
+    BatchAnswer,
     Deliveries,
     Delivery,
     Event,
-    ExportFormat,
     Highlight,
-    HighlightEdit,
     Job,
     JobError,
     Jobs,
-    JobStatus,
     Manifest,
-    Options,
+    Pong,
     Progress,
     Results,
-    Verdict,
+    Token,
     Video,
     Webhook,
 )
@@ -33,18 +31,32 @@ from .errors import (
     Unreachable,
     WebhookRefused,
 )
+from .inputs import (
+    EventType,
+    ExportFormat,
+    HighlightEdit,
+    JobsQuery,
+    JobStatus,
+    Options,
+    Submission,
+    SubmitArguments,
+    Verdict,
+)
+from .server_headers import RateLimit
 from .webhooks import verify_webhook
 
 __version__ = "1.0.0"
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "BatchAnswer",
     "Client",
     "Conflict",
     "DamagedDownload",
     "Deliveries",
     "Delivery",
     "Event",
+    "EventType",
     "ExportFormat",
     "Highlight",
     "HighlightEdit",
@@ -53,13 +65,19 @@ __all__ = [
     "JobError",
     "JobStatus",
     "Jobs",
+    "JobsQuery",
     "KlipStreamError",
     "Manifest",
     "NotFound",
     "Options",
+    "Pong",
     "Progress",
+    "RateLimit",
     "RateLimited",
     "Results",
+    "Submission",
+    "SubmitArguments",
+    "Token",
     "Unauthorized",
     "Unreachable",
     "Verdict",

@@ -1,39 +1,13 @@
-"""The shapes of what goes to the server and of what it answers, as the API's reference has them."""
+"""The shapes of what the server answers, as the API's reference has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
-JobStatus = Literal[
-    "queued",
-    "downloading",
-    "fetching_chat",
-    "transcribing",
-    "analyzing",
-    "finding_highlights",
-    "completed",
-    "failed",
-    "cancelled",
-]
+from .inputs import EventType, JobStatus, Options, Verdict
+
 EventKind = Literal["progress", "completed", "failed", "cancelled"]
-ExportFormat = Literal["csv", "srt", "vtt", "chapters", "edl", "fcpxml", "otio", "premiere", "mlt"]
-Verdict = Literal["good", "bad"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
-
-
-class Options(TypedDict, total=False):
-    """How a job is to be done; what is left out is the server's default."""
-
-    video: Literal["clips", "full", "none"]
-    highlights: int
-    language: str
-    transcriber: Literal["auto", "deepgram", "whisper", "none"] | None
-    audio_track: int | None
-    clips: bool | Literal["vertical"]
-    learn: bool
-    chat_offset_seconds: float
-    priority: Literal["low", "normal"]
-    join: list[str]
 
 
 class Problem(TypedDict):
@@ -167,7 +141,7 @@ class Job(TypedDict):
     url: str
     chat_url: str | None
     callback_url: str | None
-    callback_events: list[str] | None
+    callback_events: list[EventType]
     options: Options
     metadata: dict[str, str]
     status: JobStatus
@@ -191,6 +165,31 @@ class Jobs(TypedDict):
     jobs: list[Job]
     next_cursor: str | None
     total: int | None
+
+
+class BatchAnswer(TypedDict):
+    """What one submission of several was answered. status: 202 new, 200 made before, or the problem's."""
+
+    status: int
+    location: str | None
+    job: Job | None
+    error: Problem | None
+
+
+class BatchAnswers(TypedDict):
+    """An answer for each submission, in their order."""
+
+    analyses: list[BatchAnswer]
+
+
+class Token(TypedDict):
+    """For `?access_token=` where no header can be sent: whoever has it reads this one job until then."""
+
+    token: str
+    expires_at: str
+    expires_in_seconds: int
+    stream_url: str
+    results_url: str
 
 
 class Status(TypedDict):
@@ -219,15 +218,6 @@ class Highlight(TypedDict):
     thumbnail_url: str | None
     watch_url: str | None
     verdict: Verdict | None
-
-
-class HighlightEdit(TypedDict, total=False):
-    """What is said about a highlight; what is left out stays, null brings back what was found."""
-
-    verdict: Verdict | None
-    title: str | None
-    start_seconds: float | None
-    end_seconds: float | None
 
 
 class Sentiment(TypedDict):
@@ -326,10 +316,20 @@ class Deliveries(TypedDict):
     deliveries: list[Delivery]
 
 
+class Pong(TypedDict):
+    """What a receiver answered to a ping. status: None without an answer, `error` says why."""
+
+    id: str
+    status: int | None
+    answer: str
+    error: str | None
+    seconds: float
+
+
 class Webhook(TypedDict):
     """The body of a webhook."""
 
-    type: Literal["job.started", "job.completed", "job.failed", "job.cancelled"]
+    type: EventType
     timestamp: str
     data: Job
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Unpack
 
 import anyio
 import anyio.to_thread
@@ -12,37 +13,29 @@ from httpx_sse import EventSource, SSEError
 from tenacity import AsyncRetrying
 
 from . import calls
-from .answers import (
-    Delivery,
-    Event,
-    ExportFormat,
-    Highlight,
-    HighlightEdit,
-    Job,
-    Jobs,
-    JobStatus,
-    Manifest,
-    Options,
-    Results,
-)
+from .answers import BatchAnswer, Delivery, Event, Highlight, Job, Jobs, Manifest, Pong, Results, Token
 from .calls import Answer, Call, T, refuse_errors
 from .downloading import CHUNK_BYTES, MAX_DOWNLOAD_BYTES, Download, entry_of, target_of
 from .errors import ApiError, DamagedDownload, Unreachable
 from .following import Following, Look, Open, Poll, Wait
+from .inputs import ExportFormat, HighlightEdit, JobsQuery, Submission, SubmitArguments
 from .retrying import STOP, retry_for, wait_s
+from .server_headers import KeptAnswers, RateLimit, rate_limit_of
 from .transport import STREAM_TIMEOUT, TIMEOUT_S, answer_of, checked_size, headers_with, request_for, unreachable
 
 
 class AsyncClient:
     """A KlipStream server. Every call raises ApiError for what the server refuses, Unreachable when it does not answer.
 
-    key: an API key.  trust_env: whether proxies of the environment are used.
+    key: an API key.  trust_env: whether proxies of the environment are used.  rate_limit: as the last answer told it.
     """
 
     def __init__(
         self, base_url: str, *, key: str | None = None, timeout_s: float = TIMEOUT_S, trust_env: bool = True
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self.rate_limit: RateLimit | None = None
+        self._kept = KeptAnswers()
         self._http = httpx.AsyncClient(
             base_url=self.base_url,
             headers=headers_with(key),
@@ -63,42 +56,23 @@ class AsyncClient:
         """End every connection."""
         await self._http.aclose()
 
-    async def submit(
-        self,
-        url: str,
-        *,
-        chat_url: str | None = None,
-        callback_url: str | None = None,
-        options: Options | None = None,
-        idempotency_key: str | None = None,
-        force: bool = False,
-    ) -> Job:
+    async def submit(self, url: str, **given: Unpack[SubmitArguments]) -> Job:
         """Analyse a recording. The answer comes at once: a new job, or the one that already does this work."""
-        return await self._run(
-            calls.submit(
-                url,
-                chat_url=chat_url,
-                callback_url=callback_url,
-                options=options,
-                idempotency_key=idempotency_key,
-                force=force,
-            )
-        )
+        return await self._run(calls.submit(url, given))
+
+    async def submit_all(
+        self, submissions: Sequence[Submission], *, idempotency_key: str | None = None
+    ) -> Sequence[BatchAnswer]:
+        """Analyse several recordings, up to 100: for each, in their order, its job or why it was refused."""
+        return (await self._run(calls.submit_all(submissions, idempotency_key)))["analyses"]
 
     async def job(self, job_id: str) -> Job:
         """The job as it is now."""
         return await self._run(calls.job(job_id))
 
-    async def jobs(
-        self,
-        *,
-        status: JobStatus | None = None,
-        video_id: str | None = None,
-        limit: int = 20,
-        cursor: str | None = None,
-    ) -> Jobs:
-        """A page of jobs, newest first; cursor: the `next_cursor` of the page before."""
-        return await self._run(calls.jobs(status=status, video_id=video_id, limit=limit, cursor=cursor))
+    async def jobs(self, **query: Unpack[JobsQuery]) -> Jobs:
+        """A page of jobs, newest first unless `sort` says otherwise; with `next_cursor`, the `cursor` of the next."""
+        return await self._run(calls.jobs(query))
 
     async def cancel(self, job_id: str) -> Job:
         """Stop the job's work."""
@@ -107,6 +81,10 @@ class AsyncClient:
     async def retry(self, job_id: str) -> Job:
         """Go on with a failed or cancelled job."""
         return await self._run(calls.retry(job_id))
+
+    async def remove(self, job_id: str) -> Job | None:
+        """Remove a finished job for good, with its files. One that is not finished is cancelled instead, and given."""
+        return await self._run(calls.remove(job_id))
 
     async def results(self, job_id: str) -> Results:
         """The result document; Conflict until the job has completed."""
@@ -124,6 +102,10 @@ class AsyncClient:
         """Where a file of the job is; without the key."""
         return f"{self.base_url}{calls.file_path(job_id, name)}"
 
+    async def token(self, job_id: str) -> Token:
+        """With `?access_token=` for 15 minutes a browser, which can't send the key, reads this job: its files too."""
+        return await self._run(calls.token(job_id))
+
     async def edit_highlight(self, job_id: str, rank: int, edit: HighlightEdit) -> Highlight:
         """Judge a highlight, name it, move its borders: the highlight as it is shown from now on."""
         return await self._run(calls.edit_highlight(job_id, rank, edit))
@@ -131,6 +113,14 @@ class AsyncClient:
     async def deliveries(self, job_id: str) -> Sequence[Delivery]:
         """The job's webhooks, oldest first, with every try and its answer."""
         return (await self._run(calls.deliveries(job_id)))["deliveries"]
+
+    async def replay(self, job_id: str, delivery_id: str) -> Delivery:
+        """Send a webhook again, with the same id and body."""
+        return await self._run(calls.replay(job_id, delivery_id))
+
+    async def ping(self, callback_url: str) -> Pong:
+        """Have the server send a signed event of the type `ping` to a receiver: what that answered."""
+        return await self._run(calls.ping(callback_url))
 
     async def follow(self, job_id: str) -> AsyncGenerator[Event]:
         """Every change of the job, then how it ended, once. Connections may break meanwhile.
@@ -179,10 +169,12 @@ class AsyncClient:
         return await policy(self._once, call)
 
     async def _once(self, call: Call[T]) -> T:
-        async with self._sent(request_for(self._http, call)) as response:
+        request = request_for(self._http, call)
+        kept = self._kept.offer(call, request)
+        async with self._sent(request) as response:
             answer = await _whole(response)
         refuse_errors(answer)
-        return call.read(answer)
+        return call.read(self._kept.settle(call, answer, kept))
 
     async def _asked(self, job_id: str, course: Following, step: Poll | Look) -> Event | None:
         try:
@@ -229,6 +221,7 @@ class AsyncClient:
         """The response, its body not read. Raises Unreachable, also while it is read."""
         try:
             response = await self._http.send(request, stream=True)
+            self.rate_limit = rate_limit_of(response) or self.rate_limit
             try:
                 yield response
             finally:

@@ -1,27 +1,28 @@
 """The calls of the API as values: what is sent, what may be sent again, what the answer is. Nothing here does I/O."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 from .answers import (
+    BatchAnswers,
     Deliveries,
-    ExportFormat,
+    Delivery,
     Headers,
     Highlight,
-    HighlightEdit,
     Job,
     Jobs,
-    JobStatus,
     Manifest,
-    Options,
+    Pong,
     Results,
     Status,
+    Token,
 )
 from .errors import Unreachable, api_error
+from .inputs import ExportFormat, HighlightEdit, JobsQuery, Submission, SubmitArguments
 
 API = "/api/v1"
 T = TypeVar("T")
@@ -46,15 +47,20 @@ class Polled(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[T_co]):
-    """One request. is_repeatable: doing it twice does no more than doing it once."""
+    """One request.
+
+    is_repeatable: doing it twice does no more than doing it once, by its nature or its key.
+    is_kept: the answer is kept, to be asked for under its ETag the next time.
+    """
 
     method: str
     path: str
     read: Callable[[Answer], T_co]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     headers: Headers = field(default_factory=dict)
     body: object = None
     is_repeatable: bool = True
+    is_kept: bool = False
 
 
 def job_path(job_id: str, *parts: str) -> str:
@@ -67,26 +73,26 @@ def file_path(job_id: str, name: str) -> str:
     return job_path(job_id, "files", quote(name))
 
 
-def submit(
-    url: str,
-    *,
-    chat_url: str | None,
-    callback_url: str | None,
-    options: Options | None,
-    idempotency_key: str | None,
-    force: bool,
-) -> Call[Job]:
-    """A submission. Its idempotency key, made when none is given, is what makes it safe to send again."""
-    body: dict[str, object] = {"url": url}
-    given = {"chat_url": chat_url, "callback_url": callback_url, "options": options}
-    body |= {name: value for name, value in given.items() if value is not None}
+def submit(url: str, given: SubmitArguments) -> Call[Job]:
+    body: dict[str, object] = {"url": url, **given}
+    key, is_forced = body.pop("idempotency_key", None), body.pop("force", False)
     return Call(
         method="POST",
         path=f"{API}/analysis",
         read=_a_job,
-        params={"force": "true"} if force else {},
-        headers={"Idempotency-Key": idempotency_key or uuid4().hex},
-        body=body,
+        params={"force": "true"} if is_forced else {},
+        headers=_once_only(key),
+        body=_without_none(body),
+    )
+
+
+def submit_all(submissions: Sequence[Submission], idempotency_key: str | None) -> Call[BatchAnswers]:
+    return Call(
+        method="POST",
+        path=f"{API}/analyses",
+        read=_typed(BatchAnswers, "analyses"),
+        headers=_once_only(idempotency_key),
+        body={"analyses": [_without_none(each) for each in submissions]},
     )
 
 
@@ -99,22 +105,37 @@ def status(job_id: str, *, etag: str | None = None) -> Call[Polled]:
     return Call(method="GET", path=job_path(job_id, "status"), read=_a_status, headers=headers)
 
 
-def jobs(*, status: JobStatus | None, video_id: str | None, limit: int, cursor: str | None) -> Call[Jobs]:
-    given = {"status": status, "video_id": video_id, "limit": str(limit), "cursor": cursor}
-    params = {name: value for name, value in given.items() if value is not None}
-    return Call(method="GET", path=f"{API}/jobs", read=_typed(Jobs, "jobs", "next_cursor"), params=params)
+def jobs(query: JobsQuery) -> Call[Jobs]:
+    params: dict[str, str | Sequence[str]] = {}
+    for name, value in _without_none(query).items():
+        if isinstance(value, Mapping):
+            params[name] = [f"{key}:{text}" for key, text in value.items()]
+        else:
+            params[name] = str(value) if isinstance(value, str | int) else cast("Sequence[str]", value)
+    return Call(method="GET", path=f"{API}/jobs", read=_typed(Jobs, "jobs", "next_cursor"), params=params, is_kept=True)
 
 
 def cancel(job_id: str) -> Call[Job]:
-    return Call(method="POST", path=job_path(job_id, "cancel"), read=_a_job, is_repeatable=False)
+    return Call(method="POST", path=job_path(job_id, "cancel"), read=_a_job, headers=_once_only())
 
 
 def retry(job_id: str) -> Call[Job]:
-    return Call(method="POST", path=job_path(job_id, "retry"), read=_a_job, is_repeatable=False)
+    return Call(method="POST", path=job_path(job_id, "retry"), read=_a_job, headers=_once_only())
+
+
+def remove(job_id: str) -> Call[Job | None]:
+    # Not repeatable: the first one may have cancelled the job, a second one would remove it.
+    return Call(method="DELETE", path=job_path(job_id), read=_a_job_left, is_repeatable=False)
+
+
+def token(job_id: str) -> Call[Token]:
+    read = _typed(Token, "token", "expires_in_seconds")
+    return Call(method="POST", path=job_path(job_id, "tokens"), read=read)
 
 
 def results(job_id: str) -> Call[Results]:
-    return Call(method="GET", path=job_path(job_id, "results"), read=_typed(Results, "job_id", "highlights"))
+    read = _typed(Results, "job_id", "highlights")
+    return Call(method="GET", path=job_path(job_id, "results"), read=read, is_kept=True)
 
 
 def manifest(job_id: str) -> Call[Manifest]:
@@ -142,6 +163,21 @@ def deliveries(job_id: str) -> Call[Deliveries]:
     return Call(method="GET", path=job_path(job_id, "deliveries"), read=_typed(Deliveries, "deliveries"))
 
 
+def replay(job_id: str, delivery_id: str) -> Call[Delivery]:
+    path = job_path(job_id, "deliveries", quote(delivery_id, safe=""), "replay")
+    return Call(method="POST", path=path, read=_typed(Delivery, "id", "state"), headers=_once_only())
+
+
+def ping(callback_url: str) -> Call[Pong]:
+    return Call(
+        method="POST",
+        path=f"{API}/webhooks/ping",
+        read=_typed(Pong, "id", "status", "error"),
+        headers=_once_only(),
+        body={"callback_url": callback_url},
+    )
+
+
 def refuse_errors(answer: Answer) -> None:
     """Raises ApiError for a problem, Unreachable for an error that is none of KlipStream's."""
     if answer.status >= 400:
@@ -157,6 +193,15 @@ def read_object(text: str | bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise ValueError("not an object")
     return found
+
+
+def _once_only(key: object = None) -> Headers:
+    """What makes a call safe to send again: the server answers as before, and does nothing more."""
+    return {"Idempotency-Key": str(key or uuid4().hex)}
+
+
+def _without_none(given: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _an_object(answer: Answer) -> dict[str, object]:
@@ -184,6 +229,10 @@ _read_status = _typed(Status, "status", "progress", "error")
 
 def _a_status(answer: Answer) -> Polled:
     return Polled(None if answer.status == 304 else _read_status(answer), answer.headers.get("etag"))
+
+
+def _a_job_left(answer: Answer) -> Job | None:
+    return None if answer.status == 204 else _a_job(answer)
 
 
 def _its_bytes(answer: Answer) -> bytes:

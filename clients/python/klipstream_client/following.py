@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from .answers import TERMINAL, Event, EventKind, Job, JobError, JobStatus, Made, Progress
+from .answers import TERMINAL, Event, EventKind, Job, JobError, Made, Progress
 from .calls import Polled, read_object
 from .errors import ApiError, Unreachable
+from .inputs import JobStatus
 
 POLL_S = 2.0
 RECONNECT_S = 1.0

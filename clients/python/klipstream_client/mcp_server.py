@@ -12,23 +12,27 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-from .answers import Highlight, Job, JobStatus, Options
+from .answers import Highlight, Job
 from .async_client import AsyncClient
 from .errors import ApiError, KlipStreamError
+from .inputs import JobStatus, Options
 
 HOST = "127.0.0.1"  # who reaches it acts with our key: nobody else's machine may
 READS, ADDS = ToolAnnotations(read_only_hint=True), ToolAnnotations(destructive_hint=False)
+STOPS = ToolAnnotations(destructive_hint=True)
 INSTRUCTIONS = """Finds the highlights of long streams. submit a recording, ask for its status until it has completed
-(minutes to an hour), then read its highlights and take the clip of one."""
+(minutes to an hour), then read its highlights and take the clip of one. list finds earlier jobs, cancel stops one,
+retry goes on with one that failed or was cancelled."""
 
 
 @dataclass(frozen=True)
 class JobShown:
-    """A job. error: what went wrong and what to do, when it failed."""
+    """A job. waits_for: why nobody works on it now.  error: what went wrong and what to do, when it failed."""
 
     job_id: str
     status: JobStatus
     percentage: float
+    waits_for: str | None
     remaining_seconds: int | None
     recording: str
     highlights: int | None
@@ -37,9 +41,11 @@ class JobShown:
 
 @dataclass(frozen=True)
 class JobsShown:
-    """The newest jobs."""
+    """A page of jobs, newest first. total: of all pages, when it is known.  next_cursor: of the next page, if any."""
 
     jobs: list[JobShown]
+    total: int | None
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,13 @@ class HighlightsShown:
 
 @dataclass(frozen=True)
 class ClipShown:
-    """Where a highlight's clip is. path: on this machine, when the server was told where to keep clips."""
+    """Where a highlight's clip is. path: on this machine, when the server was told where to keep clips.
+
+    opens_for_seconds: how long the link opens for whoever has it; none: always, for all who reach the server.
+    """
 
     url: str
+    opens_for_seconds: int | None
     size_bytes: int
     path: str | None
 
@@ -91,6 +101,7 @@ def make_server(url: str, *, key: str | None = None, clips_folder: Path | None =
     """The tools on the KlipStream at `url`. clips_folder: where the tool `clip` keeps what it fetches."""
     server: MCPServer[None] = MCPServer("KlipStream", instructions=INSTRUCTIONS, log_level="WARNING")
     _add_jobs(server, url, key)
+    _add_changes(server, url, key)
     _add_findings(server, url, key, clips_folder)
     return server
 
@@ -119,11 +130,45 @@ def _add_jobs(server: MCPServer[None], url: str, key: str | None) -> None:
             return _job_shown(await client.job(job_id))
 
     @server.tool(name="list", annotations=READS)
-    async def list_jobs(status: JobStatus | None = None, limit: int = 20) -> JobsShown:
-        """The newest jobs, of one status or all."""
+    async def list_jobs(
+        status: list[JobStatus] | None = None,
+        channel: str | None = None,
+        text: str | None = None,
+        created_after: str | None = None,
+        created_before: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> JobsShown:
+        """Earlier jobs, newest first; all that is given has to hold.
+
+        channel: of the stream.  text: in the address, title, channel or metadata.  created_after, created_before: ISO
+        8601.  limit: 1 to 100.  cursor: `next_cursor` of the page before; a page may be short and have one.
+        """
         async with _asking(url, key) as client:
-            page = await client.jobs(status=status, limit=limit)
-        return JobsShown([_job_shown(job) for job in page["jobs"]])
+            page = await client.jobs(
+                status=status,
+                channel=channel,
+                q=text,
+                created_after=created_after,
+                created_before=created_before,
+                limit=limit,
+                cursor=cursor,
+            )
+        return JobsShown([_job_shown(job) for job in page["jobs"]], page["total"], page["next_cursor"])
+
+
+def _add_changes(server: MCPServer[None], url: str, key: str | None) -> None:
+    @server.tool(annotations=STOPS)
+    async def cancel(job_id: str) -> JobShown:
+        """Stop a job that has not ended. What it has done is kept for a while, for retry to go on from."""
+        async with _asking(url, key) as client:
+            return _job_shown(await client.cancel(job_id))
+
+    @server.tool(annotations=ADDS)
+    async def retry(job_id: str) -> JobShown:
+        """Go on with a failed or cancelled job."""
+        async with _asking(url, key) as client:
+            return _job_shown(await client.retry(job_id))
 
 
 def _add_findings(server: MCPServer[None], url: str, key: str | None, clips_folder: Path | None) -> None:
@@ -147,15 +192,20 @@ def _add_findings(server: MCPServer[None], url: str, key: str | None, clips_fold
             if clips_folder is not None:
                 target = clips_folder.resolve() / f"{job_id}-{rank:02}.mp4"
                 path = str(await client.download(job_id, name, target))
-            return ClipShown(client.file_url(job_id, name), entry["size"], path)
+            link, life_s = client.file_url(job_id, name), None
+            if key is not None:
+                token = await client.token(job_id)
+                link, life_s = f"{link}?access_token={token['token']}", token["expires_in_seconds"]
+            return ClipShown(link, life_s, entry["size"], path)
 
 
 def _job_shown(job: Job) -> JobShown:
-    error, made, video = job["error"], job["results"], job["video"]
+    error, made, video, waiting = job["error"], job["results"], job["video"], job["progress"]["waiting"]
     return JobShown(
         job_id=job["job_id"],
         status=job["status"],
         percentage=job["progress"]["percentage"],
+        waits_for=waiting["text"] if waiting else None,
         remaining_seconds=job["progress"]["estimated_completion_seconds"],
         recording=(video and video["title"]) or job["url"],
         highlights=made["highlights"] if made else None,

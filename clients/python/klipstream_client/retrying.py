@@ -9,6 +9,7 @@ from .errors import ApiError, Unreachable
 ATTEMPTS = 4
 LONGEST_WAIT_S = 10.0  # whoever is to wait longer is told so instead
 TOO_MANY, AGAIN = 429, frozenset({429, 502, 503, 504})
+IN_PROGRESS = "IDEMPOTENT_IN_PROGRESS"  # the first of two, whose answer was lost, is at work still
 
 STOP = stop_after_attempt(ATTEMPTS)
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
@@ -22,7 +23,7 @@ def may_ask_again(is_repeatable: bool) -> Callable[[BaseException], bool]:
             return is_repeatable or not error.was_sent
         if not isinstance(error, ApiError) or not error.retryable or (error.retry_after_s or 0) > LONGEST_WAIT_S:
             return False
-        return error.status in AGAIN if is_repeatable else error.status == TOO_MANY
+        return (error.status in AGAIN or error.code == IN_PROGRESS) if is_repeatable else error.status == TOO_MANY
 
     return decide
 
