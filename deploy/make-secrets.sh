@@ -13,7 +13,7 @@ draw() {
 
 keep() { # NAME VALUE
     [ -e "$folder/$1" ] || printf '%s\n' "$2" >"$folder/$1"
-    chmod 0444 "$folder/$1"
+    chmod 0644 "$folder/$1"
 }
 
 keep redis_url "${REDIS_URL:-redis://:$(draw)@redis:6379/0}"
