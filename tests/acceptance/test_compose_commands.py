@@ -143,10 +143,18 @@ def containers() -> Iterator[Containers]:
                     wait_until(lambda: _listens(redis), seconds=60)
             yield made
         finally:
-            for process in made.processes.values():
-                process.terminate()
-            for process in made.processes.values():
-                process.wait(60)
+            for name in sorted(made.processes, key="redis".__eq__):  # Valkey last: workers give back to it
+                _end(made.processes[name])
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Whatever a test left running ends, by force if need be."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _listens(port: int) -> bool:
