@@ -4,16 +4,17 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := var/audit
+DEPLOY_TOOLS := var/audit-deploy
 # In this order, file by file: whole stacks last would leave two of three processes idle at the end.
 EVERY_TEST := -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/acceptance tests/browser tests/unit
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 FAULTS := kills valkey power poison full services crowd cancels halfbroken histories watchers
 
-.PHONY: help setup demo up analyze doctor test unit fuzz pythons coverage lint audit licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
+.PHONY: help setup demo up analyze doctor test unit fuzz pythons coverage lint audit audit-deploy licences sbom reference house bench faults quality $(FAULTS:%=fault-%)
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## The .venv with everything that runs and tests
 
@@ -33,6 +34,10 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 # The tools that look at what is installed stay out of it.
 $(TOOLS)/.ready: requirements-audit.txt
 	$(call install,$(TOOLS),requirements-audit.txt)
+
+# checkov pins other versions of what the tools above need.
+$(DEPLOY_TOOLS)/.ready: requirements-deploy.txt
+	$(call install,$(DEPLOY_TOOLS),requirements-deploy.txt)
 
 demo: setup ## The whole system on the bundled sample, once
 	@$(PY) -m flask --app web demo
@@ -88,6 +93,12 @@ lint: setup ## Format, lint, types, import rules, of Python and JavaScript
 
 audit: setup $(TOOLS)/.ready ## Known vulnerabilities of what is pinned; ends with 2 where no advisory database answers
 	@$(PY) -m tests.audit --pip-audit $(TOOLS)/bin/pip-audit
+
+audit-deploy: setup $(DEPLOY_TOOLS)/.ready ## hadolint and checkov on the Dockerfile and what the Helm chart makes
+	@$(DEPLOY_TOOLS)/bin/hadolint Dockerfile
+	@$(PY) -m tests.chart var/chart
+	@$(DEPLOY_TOOLS)/bin/checkov --config-file deploy/checkov.yaml --framework kubernetes --directory var/chart
+	@$(DEPLOY_TOOLS)/bin/checkov --config-file deploy/checkov.yaml --framework dockerfile --file Dockerfile
 
 licences: setup $(TOOLS)/.ready ## The licence of every package; fails on one that pyproject.toml does not allow
 	@$(TOOLS)/bin/pip-licenses --python $(PY)

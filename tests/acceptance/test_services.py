@@ -14,7 +14,8 @@ from shared.files import URL_FILES
 from shared.redis.embedded import free_port
 from shared.stages import STAGES
 from tests.acceptance.conftest import NO_LIMITS, SAMPLES, Api
-from tests.acceptance.test_compose_commands import commands, is_ready, running
+from tests.acceptance.test_compose_commands import is_ready
+from tests.compose import commands, running
 from tests.conftest import running_valkey, wait_until
 from tests.described import Description
 from tests.peers import deepgram
@@ -81,8 +82,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
                 log = folder / f"{service}.log"
                 stack.enter_context(running(commands()[service], environment, log))
         url = settings["PUBLIC_URL"]
-        wait_until(lambda: is_ready(url), seconds=60, every=0.5)
-        yield Deployment(stack.enter_context(Api(url)), folder, gcs, convex, receiver)
+        api = stack.enter_context(Api(url))
+        wait_until(lambda: is_ready(api), seconds=60, every=0.5)
+        yield Deployment(api, folder, gcs, convex, receiver)
 
 
 @pytest.fixture(scope="module")

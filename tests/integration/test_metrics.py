@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,19 +15,14 @@ from shared.redis.store import JobStore
 from tests.conftest import wait_until
 from tests.integration.conftest import Web, master_of, running_web, used
 from tests.integration.stream_clients import Worker, raw_stream, read_until, streams
+from tests.programs import program
 
 ERRORS = 'klip_http_requests_total{endpoint="ops.errors",method="GET",status="200"}'
 
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        message = "promtool is missing: apt-get install prometheus"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    return program("promtool", "apt-get install prometheus")
 
 
 @pytest.fixture(scope="module")

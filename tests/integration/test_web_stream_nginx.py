@@ -1,7 +1,5 @@
 """Debian's nginx with its defaults (it buffers what it passes on) in front of the web server."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from shared.redis.embedded import free_port
 from tests.conftest import wait_until
 from tests.integration.conftest import Web
 from tests.integration.stream_clients import Follower, Worker, streams
+from tests.programs import program
 
 CONFIG = """
 pid nginx.pid;
@@ -33,13 +32,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def nginx() -> str:
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        message = "nginx is missing: apt-get install nginx-light"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    return program("nginx", "apt-get install nginx-light")
 
 
 @contextmanager
