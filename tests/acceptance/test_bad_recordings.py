@@ -50,13 +50,10 @@ def api(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("missing.mp4", "FILE_NOT_FOUND"),
-        ("folder.mp4", "UNSUPPORTED_FORMAT"),
         ("text.mp4", "UNSUPPORTED_FORMAT"),
         ("empty.mp4", "UNSUPPORTED_FORMAT"),
         ("silent.mp4", "UNSUPPORTED_FORMAT"),
         ("list.m3u8", "UNSUPPORTED_FORMAT"),
-        ("link.m4a", "PERMISSION_DENIED"),
     ],
 )
 def test_a_recording_that_cannot_be_used_fails_with_what_to_do(api: Api, name: str, code: str) -> None:
@@ -78,7 +75,23 @@ def test_names_that_lead_out_are_refused_at_once(api: Api, url: str) -> None:
     assert answer.json()["code"] in {"UNSUPPORTED_SOURCE", "INVALID_TWITCH_URL"}
 
 
-@pytest.mark.parametrize("chat", ["missing.json", "broken.json", "other.json", "broken.gz", "text.mp4"])
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("url", {"url": "file:missing.mp4"}),
+        ("url", {"url": "file:folder.mp4"}),
+        ("url", {"url": "file:link.m4a"}),
+        ("chat_url", {"url": "file:good.m4a", "chat_url": "file:missing.json"}),
+    ],
+)
+def test_a_file_that_is_not_there_is_refused_at_once(api: Api, field: str, body: dict[str, str]) -> None:
+    answer = api.http.post("/api/v1/analysis", json=body)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [field]
+
+
+@pytest.mark.parametrize("chat", ["broken.json", "other.json", "broken.gz", "text.mp4"])
 def test_a_chat_that_cannot_be_used_is_a_warning_and_the_job_completes(api: Api, chat: str) -> None:
     job = api.wait(api.submit("file:good.m4a", chat_url=f"file:{chat}")["job_id"], seconds=PATIENCE_S)
 

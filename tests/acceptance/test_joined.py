@@ -84,10 +84,12 @@ def test_all_of_the_video_is_one_file(api: Api, tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_missing_is_named(api: Api) -> None:
-    job = ended(api, join=["file:night 4.mkv"])
+    answer = api.http.post(
+        "/api/v1/analysis", json={"url": f"file:{NAMES[0]}", "options": {"join": ["file:night 4.mkv"]}}
+    )
 
-    assert (job["status"], job["error"]["code"], job["error"]["stage"]) == ("failed", "FILE_NOT_FOUND", "download")
-    assert "night 4.mkv" in job["error"]["detail"]
+    assert answer.status_code == 422
+    assert "night 4.mkv" in answer.json()["errors"]["options.join"][0]
 
 
 @pytest.mark.parametrize("join", [["upload:0123"], ["night 2.mp4"], "file:night 2.mp4", [1], ["file:a.mkv"] * 51])

@@ -26,7 +26,11 @@ NO_LIMITS = {
     "MAX_ACTIVE_JOBS_PER_KEY": "1000",
 }
 # Files that submissions of the tests name; nobody reads them.
-MEDIA = [*(f"{name}.mp4" for name in ("demo", "other", *"abcdefgh", *range(100))), "chat.txt", "chat.json"]
+# Files that tests name; nothing is in them.
+MEDIA = [
+    *(f"{name}.mp4" for name in ("demo", "other", "-b", 'c "2"', *"abcdefgh", *range(100))),
+    *("chat.txt", "chat.json", "it's a $chat.json"),
+]
 GUNICORN = ("gunicorn", "-c", "web/gunicorn.conf.py", "web:app")
 SETTING_NAMES = {name.upper() for name in Settings.__dataclass_fields__}
 

@@ -282,7 +282,8 @@ def three_processes_die_in_one_stage(place: Place) -> None:
     client.flushall()
     store = JobStore(client)
     now = utc_now()
-    new = Job(job_id="j", owner="", url="file:a", source={}, fingerprint="f", created_at=now, updated_at=now)
+    source = {"kind": "local", "ref": "a"}
+    new = Job(job_id="j", owner="", url="file:a", source=source, fingerprint="f", created_at=now, updated_at=now)
     store.create(new, max_active=1)
     for _ in range(jobs.MAX_DEATHS):
         _claim_and_die(place.valkey)

@@ -9,7 +9,7 @@ import pytest
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import StageHeld, utc_now
-from shared.redis.keys import CHANNEL, PREFIX, TURNS
+from shared.redis.keys import CHANNEL, COUNTERS, PREFIX, TURNS
 from shared.redis.store import LEASE_MS, JobStore
 from shared.representations import Progress
 from tests.jobs_made import cancel, claim, numbered_job
@@ -196,4 +196,4 @@ def test_only_finished_jobs_can_be_forgotten_and_nothing_of_them_stays(store: Jo
 
     store.delete(cancelled)
 
-    assert set(store.redis.scan_iter(f"{PREFIX}*")) == {TURNS}
+    assert set(store.redis.scan_iter(f"{PREFIX}*")) == {TURNS, COUNTERS}
