@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import os
 import threading
 import time
@@ -32,8 +33,9 @@ class KeyRing:
         self._lock = threading.Lock()
         self._digests = _digests(api_keys)
         self._file = os.environ.get(FILE_VARIABLE, "").strip()
-        self._seen = self._look() if self._file else None
-        self._looked_at = time.monotonic()
+        # Not the state of now: the settings may be hours older, when a process is asked for the first time.
+        self._seen: _Seen | None = None
+        self._looked_at = -math.inf
 
     @property
     def names(self) -> frozenset[str]:
