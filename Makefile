@@ -72,7 +72,7 @@ fuzz: setup ## The API asked at random, from another seed each time (SEED=... re
 pythons: ## The same on every Python from 3.11 that is here, each in a venv of its own (var/pythons)
 	@.ci/pythons
 
-coverage: setup ## Every test, with branch coverage and its floor (pyproject.toml), as CI does
+coverage: setup ## Every test, with branch coverage and its floor (pyproject.toml)
 	@$(PY) -m coverage erase
 	@$(PY) -m pytest -q --cov --cov-report=term $(EVERY_TEST)
 

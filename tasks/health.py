@@ -21,7 +21,7 @@ from workers.app import app
 
 CONNECT_S = 5
 ANSWER_S = 10
-# The scheduler looks every 2 s.
+# Of leases and queues the scheduler looks at the clock every 2 s.
 SCHEDULER_SILENT_S = 30.0
 
 
