@@ -197,13 +197,6 @@ class Settings:
     segments_at_once: int = _setting(_number(int, 1, 16), 16)
     chat_ranges: int = _setting(_number(int, 1, 16), 4)
 
-    @property
-    def transcriber_kind(self) -> str:
-        """`deepgram` or `whisper`, with `auto` resolved."""
-        if self.transcriber != "auto":
-            return self.transcriber
-        return "deepgram" if self.deepgram_api_key else "whisper"
-
     def secret_texts(self) -> tuple[str, ...]:
         """What must not be shown: keys and secrets, and the password of Redis."""
         password = urlsplit(self.redis_url or "").password

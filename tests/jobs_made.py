@@ -48,3 +48,8 @@ def claim(store: JobStore, job_id: str, holder: str = "w") -> Job:
 
 def cancel(store: JobStore, job_id: str) -> Job:
     return store.change(job_id, partial(jobs.cancel, now=utc_now()), lease="drop")
+
+
+def unfinished(store: JobStore) -> list[Job]:
+    """Every job that is not finished, in the order of their ids."""
+    return store.load(sorted({job_id for ids in store.active_ids() for job_id in ids}))

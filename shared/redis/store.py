@@ -225,11 +225,6 @@ class JobStore:
         with suppress(redis.RedisError):
             self.redis.hincrby(keys.RETRIES, f"{stage}:{code}")
 
-    def has_lease(self, job_id: str) -> bool:
-        """Whether anybody works on the job now. Raises DatabaseError."""
-        with redis_errors():
-            return bool(self.redis.exists(keys.lease(job_id)))
-
     @contextmanager
     def held(self, job_id: str) -> Iterator[bool]:
         """Whether nobody works on the job, and nobody can claim a stage of it inside, even if it is retried."""
@@ -269,12 +264,6 @@ class JobStore:
             raise JobConflict("The job has begun again.")
 
     # --- many jobs ------------------------------------------------------------------------------------------------
-
-    def active(self) -> list[Job]:
-        """Every job that is not finished."""
-        with redis_errors():
-            ids = sorted(str(job_id) for job_id in self.redis.smembers(keys.ACTIVE))
-        return self.load(ids)
 
     def active_ids(self) -> Iterator[list[str]]:
         """The ids of every job that is not finished, a batch at a time; one may come twice."""

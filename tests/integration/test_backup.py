@@ -16,6 +16,7 @@ import redis
 from shared import jobs
 from shared.artifacts.folder import FolderStore
 from shared.jobs import utc_now
+from shared.redis import keys
 from shared.redis.backup import BackupError, load, save
 from shared.redis.store import JobStore
 from shared.stages import STAGES
@@ -72,7 +73,7 @@ def test_a_lost_deployment_comes_back_with_its_jobs_lists_and_files(tmp_path: Pa
             client = redis.Redis.from_url(url, decode_responses=True)
             store = JobStore(client)
             assert {job_id: store.get(job_id) for job_id in before} == before
-            assert not store.has_lease(working)
+            assert not client.exists(keys.lease(working))
             assert httpx.get(f"{address}/api/v1/jobs", timeout=30).json() == listed
             assert FolderStore(data / "artifacts").read(done, "results.json")[0] == b'{"highlights": []}'
             client.close()

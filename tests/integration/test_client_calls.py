@@ -26,7 +26,7 @@ from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.stream_clients import Worker
 from tests.integration.test_clients import FILE, stored
-from tests.jobs_made import cancel, numbered_job
+from tests.jobs_made import cancel, numbered_job, unfinished
 from tests.node import BIN
 from tests.peers.flaky import FlakyProxy, running_proxy
 from tests.peers.receiver import running_receiver
@@ -158,7 +158,7 @@ def test_several_whose_answer_was_lost_are_made_once(web: Web, caller: Caller) -
 
     assert proxy.requests == ["POST /api/v1/analyses"] * 2
     assert [answer["status"] for answer in answers] == [200, 200]
-    assert len(web.store.active()) == 2
+    assert len(unfinished(web.store)) == 2
 
 
 def test_jobs_are_listed_by_what_is_asked_for(web: Web, caller: Caller) -> None:

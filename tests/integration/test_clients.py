@@ -31,6 +31,7 @@ from shared.stages import STAGES
 from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import Web, running_web, used
 from tests.integration.stream_clients import Worker, kill_worker, raw_stream, read_until
+from tests.jobs_made import unfinished
 from tests.node import BIN
 from tests.peers.flaky import running_proxy
 
@@ -250,7 +251,7 @@ def test_a_submission_whose_answer_was_lost_makes_one_job(web: Web) -> None:
             job = client.submit("file:a.mp4", force=True)
 
     assert proxy.requests == ["POST /api/v1/analysis?force=true"] * 2
-    assert [active.job_id for active in web.store.active()] == [job["job_id"]]
+    assert [active.job_id for active in unfinished(web.store)] == [job["job_id"]]
 
 
 def test_an_answer_that_was_lost_is_asked_for_again(web: Web) -> None:

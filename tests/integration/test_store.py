@@ -9,10 +9,10 @@ import pytest
 from shared import jobs
 from shared.errors import IdempotencyKeyReused, JobConflict, JobNotFound, RateLimitExceeded
 from shared.jobs import StageHeld, utc_now
-from shared.redis.keys import CHANNEL, COUNTERS, PREFIX, TURNS
+from shared.redis.keys import CHANNEL, COUNTERS, PREFIX, TURNS, lease
 from shared.redis.store import LEASE_MS, JobStore
 from shared.representations import Progress
-from tests.jobs_made import cancel, claim, numbered_job
+from tests.jobs_made import cancel, claim, numbered_job, unfinished
 
 
 def test_a_created_job_reads_back_and_is_active(store: JobStore) -> None:
@@ -20,7 +20,7 @@ def test_a_created_job_reads_back_and_is_active(store: JobStore) -> None:
 
     assert created.is_new
     assert store.get("job1") == created.job
-    assert [job.job_id for job in store.active()] == ["job1"]
+    assert [job.job_id for job in unfinished(store)] == ["job1"]
 
 
 def test_an_unknown_job_is_not_found(store: JobStore) -> None:
@@ -144,7 +144,7 @@ def test_the_lease_of_a_cancelled_job_is_not_renewed_but_stays_until_its_holder_
     store.change("job1", partial(jobs.cancel, now=utc_now()))
 
     assert not store.renew_lease("job1", held.token)
-    assert store.has_lease("job1")
+    assert store.redis.exists(lease("job1"))
 
 
 def test_of_many_workers_that_claim_at_once_exactly_one_gets_the_stage(store: JobStore) -> None:

@@ -18,6 +18,7 @@ from shared.jobs import Job, Options, utc_now
 from shared.stages import STAGES
 from tests.conftest import ROOT, wait_until
 from tests.integration.conftest import SETTING_NAMES, Web
+from tests.jobs_made import unfinished
 
 RESULTS = {
     "job_id": "x",
@@ -63,8 +64,8 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 def only_job(web: Web) -> Job:
     """The job that the command made, once it is there."""
-    wait_until(lambda: bool(web.store.active()), seconds=60)
-    return web.store.active()[0]
+    wait_until(lambda: bool(unfinished(web.store)), seconds=60)
+    return unfinished(web.store)[0]
 
 
 def complete(web: Web, job_id: str, folder: Path) -> None:
@@ -155,8 +156,8 @@ def test_without_follow_the_job_is_named_and_left_alone(web: Web) -> None:
         code, out, _ = ended(run)
 
     assert code == 0
-    assert not web.store.active()[0].options.learn
-    assert f"flask --app web follow {web.store.active()[0].job_id}" in out
+    assert not unfinished(web.store)[0].options.learn
+    assert f"flask --app web follow {unfinished(web.store)[0].job_id}" in out
 
 
 def test_ctrl_c_leaves_the_job_running_and_tells_how_to_come_back(web: Web) -> None:

@@ -14,13 +14,9 @@ def test_everything_has_a_default_that_needs_no_account(make_settings: SettingsM
 
     assert (settings.host, settings.port) == ("127.0.0.1", 3000)
     assert settings.artifacts_url == str(settings.data_dir / "artifacts")
-    assert settings.transcriber_kind == "whisper"
+    assert settings.transcriber == "auto"
     assert settings.api_keys == {}
     assert settings.public_url == "http://127.0.0.1:3000"
-
-
-def test_a_deepgram_key_makes_deepgram_the_automatic_choice(make_settings: SettingsMaker) -> None:
-    assert make_settings(DEEPGRAM_API_KEY="k").transcriber_kind == "deepgram"
 
 
 def test_lists_and_maps_are_read(make_settings: SettingsMaker) -> None:

@@ -37,11 +37,6 @@ class CallRefused(GraphqlRefused):
 
     retryable = False
 
-    @property
-    def integrity(self) -> bool:
-        """Whether another client id may make the call."""
-        return _INTEGRITY in self.message.lower()
-
 
 class Metadata(NamedTuple):
     """status: RECORDED, RECORDING, ... as Twitch says it.  length_s: 0 while it is not processed."""
